@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Socket addresses and their text.
+ *
+ *   tcp://host:port    host: a name, an IPv4 address, an IPv6 address in brackets, or nothing for any address (dual stack)
+ *   unix:path          a path of at most 107 bytes
+ *   unix:@name         an abstract name; bytes that are not printable are written %XX (also in paths), '%' as %25
+ */
+#ifndef LANYARD_ADDRESS_H
+#define LANYARD_ADDRESS_H
+
+#include <lanyard/error.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct ly_address {
+    socklen_t length; /* bytes of the union in use; 0: no address (an unbound Unix peer) */
+    union {
+        sa_family_t family;
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+        struct sockaddr_un un;
+    } u;
+};
+
+/* The longest text ly_address_format gives, with its zero byte: 108 bytes of a Unix name, each as %XX, and the prefix. */
+#define LY_ADDRESS_TEXT 336
+
+/*
+ * Read an address whose host, if it has one, is numeric or empty. Nothing is resolved.
+ * Returns 0; LY_EADDRESS (malformed, path too long, port outside 0..65535); LY_ENONAME (the host is a name: see ly_resolve).
+ */
+LY_API int ly_address_parse(struct ly_address *ret_address, const char *text);
+
+/* Print it in the forms above ("unix:" for no address). cap: bytes of buf, best LY_ADDRESS_TEXT; the text is cut to fit and
+ * always ends with a zero byte. Returns the length of the whole text. */
+LY_API size_t ly_address_format(const struct ly_address *address, char *buf, size_t cap);
+
+/* Whether both name the same family, host, port and scope, or the same Unix name. */
+LY_API bool ly_address_equal(const struct ly_address *a, const struct ly_address *b);
+
+/* The port in host order; -1 for a Unix address. */
+LY_API int ly_address_port(const struct ly_address *address);
+
+/* Whether only this machine can reach it: a Unix address, 127.0.0.0/8, ::1 or ::ffff:127.0.0.0/104. */
+LY_API bool ly_address_is_local(const struct ly_address *address);
+
+/*
+ * Read an address, resolving a host name off the loop. passive: for listening (an empty host is any address), else for
+ * connecting (an empty host is loopback).
+ *
+ * list, cap   the addresses, in the resolver's order without repetitions
+ *
+ * Returns how many were stored, at least 1. Errors: LY_EADDRESS, LY_ENONAME, LY_ERESOLVE, -ENOMEM, -ETIMEDOUT, -ECANCELED.
+ * Suspends. Source: getaddrinfo(3).
+ */
+LY_API int ly_resolve(const char *text, bool passive, struct ly_address *list, size_t cap);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

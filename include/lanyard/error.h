@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Results and errors.
+ *
+ * Every function of this library that can fail returns an int or ssize_t: at least 0 is success, a negative
+ * number is an error. Numbers from -1 to -4095 are the system's (-errno); the library's own lie below them. No
+ * result travels in errno, which a fiber switch may change.
+ */
+#ifndef LANYARD_ERROR_H
+#define LANYARD_ERROR_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifndef LY_API
+#define LY_API __attribute__((visibility("default")))
+#endif
+
+/* One row an error: name, number, text. */
+#define LY_ERRORS(X)                                                                                         \
+    X(EEOF, -5000, "the peer closed the connection before the message was complete")                         \
+    X(ETOOBIG, -5001, "a length exceeds its limit")                                                          \
+    X(EFRAME, -5002, "malformed frame")                                                                      \
+    X(EJSON, -5003, "malformed JSON")                                                                        \
+    X(EFIELD, -5004, "a field is missing or has the wrong type")                                             \
+    X(EADDRESS, -5005, "malformed address")                                                                  \
+    X(ENONAME, -5006, "host name not found")                                                                 \
+    X(ERESOLVE, -5007, "host name could not be resolved now")                                                \
+    X(ECHECKSUM, -5008, "the checksum does not match")                                                       \
+    X(EREMOTE, -5009, "the peer reported an error")                                                          \
+    X(EREFUSED, -5010, "refused by policy")                                                                  \
+    X(ECLOSED, -5011, "closed")                                                                              \
+    X(ESHUTDOWN, -5012, "the server is shutting down")                                                       \
+    X(EOUTSIDE, -5013, "the name leads out of the served directory")                                         \
+    X(ENAME, -5014, "the name is not allowed")                                                               \
+    X(ECHANGED, -5015, "the file changed during the transfer")                                               \
+    X(ENOREACTOR, -5016, "no usable reactor of that name")
+
+enum ly_error {
+#define LY_ERROR_ENUM(name, number, text) LY_##name = (number),
+    LY_ERRORS(LY_ERROR_ENUM)
+#undef LY_ERROR_ENUM
+};
+
+/*
+ * The symbolic name of an error: "ECONNRESET", "LY_EFRAME", "OK" for 0 and above, "UNKNOWN" for a number that is no
+ * error of the system or the library. The string is static.
+ */
+LY_API const char *ly_error_name(int error);
+
+/* One line of text for people, in English and without a line end: "connection reset by peer". Static; thread-safe. */
+LY_API const char *ly_error_text(int error);
+
+/* The error of a name as ly_error_name gives it ("ENOENT", "LY_EFRAME"); 0 if there is none of that name. */
+LY_API int ly_error_from_name(const char *name);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* All of liblanyard. */
+#ifndef LANYARD_LANYARD_H
+#define LANYARD_LANYARD_H
+
+#include <lanyard/address.h>
+#include <lanyard/buffer.h>
+#include <lanyard/channel.h>
+#include <lanyard/clock.h>
+#include <lanyard/error.h>
+#include <lanyard/fiber.h>
+#include <lanyard/frame.h>
+#include <lanyard/json.h>
+#include <lanyard/log.h>
+#include <lanyard/process.h>
+#include <lanyard/server.h>
+#include <lanyard/socket.h>
+#include <lanyard/stream.h>
+
+#endif

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sockets, with the semantics of Python's: time-outs belong to the socket, a signal never ends a call early, an orderly
+ * end reads as 0, and every descriptor is close-on-exec.
+ *
+ * Time-out (milliseconds): LY_FOREVER waits, 0 does not wait (-EAGAIN), n gives -ETIMEDOUT after at least n. Scopes' deadlines
+ * and cancellation (fiber.h) apply besides. After ly_sock_close every call gives -EBADF. Sending to a closed peer gives
+ * -EPIPE; no signal is raised. Two tasks may use the two directions of a socket at once.
+ */
+#ifndef LANYARD_SOCKET_H
+#define LANYARD_SOCKET_H
+
+#include <lanyard/address.h>
+#include <lanyard/clock.h>
+#include <lanyard/error.h>
+#include <stdbool.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct ly_sock;
+
+/* ---- life ---- */
+
+/* socket(2), blocking, close-on-exec. Flags in type set close-on-exec anyway; SOCK_NONBLOCK gives time-out 0.
+ * Returns 0 or -errno. */
+LY_API int ly_socket(struct ly_sock **ret_sock, int family, int type, int proto);
+
+/* Wrap a descriptor, taken on success only; family, type and protocol are asked of it.
+ * Returns 0, -EINVAL (negative), -EBADF, -ENOTSOCK, -ENOMEM. */
+LY_API int ly_sock_from_fd(struct ly_sock **ret_sock, int fd);
+
+/* socketpair(2) of Unix stream sockets. Returns 0 or -errno. */
+LY_API int ly_socketpair(struct ly_sock **ret_a, struct ly_sock **ret_b);
+
+/* Close the descriptor; the object stays and answers -EBADF. Tasks that wait in it get -EBADF. Twice is harmless. */
+LY_API void ly_sock_close(struct ly_sock *s);
+
+/* Close and free. NULL is accepted. No other task may still use the object. */
+LY_API void ly_sock_free(struct ly_sock *s);
+
+/* Give the descriptor away, open; the object is then closed. Returns it, or -EBADF. */
+LY_API int ly_sock_detach(struct ly_sock *s);
+
+/* The descriptor, or -1 after close. */
+LY_API int ly_sock_fileno(const struct ly_sock *s);
+
+/* ---- making connections ---- */
+
+struct ly_connect_options {
+    int64_t timeout_ms; /* for each address tried, then the socket's own; 0 here means LY_FOREVER */
+    const char *source; /* local address to bind first, as text; NULL: the system's choice */
+};
+
+/*
+ * Connect to "tcp://host:port" or "unix:name", trying each address of the name in order.
+ * options   NULL for the defaults
+ * Returns 0 or the last address's error: -ECONNREFUSED, -ETIMEDOUT, -ENOENT, ..., or one of ly_resolve's. Suspends.
+ */
+LY_API int ly_connect(struct ly_sock **ret_sock, const char *address, const struct ly_connect_options *options);
+
+/* connect(2) of an existing socket. -EINPROGRESS at time-out 0; then 0, or -EISCONN, on a later call. Suspends. */
+LY_API int ly_sock_connect(struct ly_sock *s, const struct ly_address *address);
+
+struct ly_listen_options {
+    int backlog;        /* 0: min(SOMAXCONN, 128) as the system caps it */
+    bool reuse_port;    /* SO_REUSEPORT */
+    bool no_reuse_addr; /* leave SO_REUSEADDR off (TCP) */
+    bool v6only;        /* IPv6 sockets take no IPv4 clients */
+    int mode;           /* permission bits of a Unix socket's file, set before anyone can connect; 0: by the umask */
+    bool replace_stale; /* remove a Unix socket's file first if nobody listens on it */
+};
+
+/*
+ * Bind and listen. SO_REUSEADDR is set for TCP; an empty host listens on IPv6 and IPv4 both.
+ * Returns 0 or an error of ly_resolve, bind(2), listen(2); on failure nothing stays open.
+ */
+LY_API int ly_listen(struct ly_sock **ret_sock, const char *address, const struct ly_listen_options *options);
+
+LY_API int ly_sock_bind(struct ly_sock *s, const struct ly_address *address);
+/* listen(2); a negative backlog counts as 0. */
+LY_API int ly_sock_listen(struct ly_sock *s, int backlog);
+
+/* Take one connection. ret_peer may be NULL. The new socket has no time-out. Returns 0, -EAGAIN, -ETIMEDOUT, -EINVAL (not
+ * listening, or shut down), -EMFILE, ... Suspends. */
+LY_API int ly_accept(struct ly_sock *listener, struct ly_sock **ret_sock, struct ly_address *ret_peer);
+
+/* ---- bytes ---- */
+
+/* Receive what is there, at most n bytes; n 0 returns 0 without asking. 0 is the peer's orderly end.
+ * Errors: -EAGAIN, -ETIMEDOUT, -ECANCELED, -ECONNRESET, -ENOTCONN, -EBADF. Suspends. Source: recv(2). */
+LY_API ssize_t ly_recv(struct ly_sock *s, void *buf, size_t n);
+
+/* As ly_recv with recv(2)'s flags: MSG_PEEK, MSG_DONTWAIT, MSG_WAITALL, MSG_OOB. MSG_TRUNC is clamped to n. */
+LY_API ssize_t ly_recv_flags(struct ly_sock *s, void *buf, size_t n, int flags);
+
+/* Receive exactly n bytes. Returns n, LY_EEOF if the peer ends first, or an error of ly_recv. Suspends. */
+LY_API ssize_t ly_recvall(struct ly_sock *s, void *buf, size_t n);
+
+/* Send: without a time-out all n bytes, else what fits now (at least 1). Errors: -EAGAIN, -ETIMEDOUT, -ECANCELED, -EPIPE,
+ * -ECONNRESET, -EBADF. Suspends. Source: send(2). */
+LY_API ssize_t ly_send(struct ly_sock *s, const void *buf, size_t n);
+LY_API ssize_t ly_send_flags(struct ly_sock *s, const void *buf, size_t n, int flags);
+
+/* Send all n bytes; the socket's time-out bounds the whole call. Returns 0 or an error of ly_send, after which an unknown
+ * part has gone. Suspends. */
+LY_API int ly_sendall(struct ly_sock *s, const void *buf, size_t n);
+
+/* As ly_sendall for a list of up to 1024 pieces. iov is used up as it goes (its entries change). flags: MSG_MORE or 0. */
+LY_API int ly_sendallv(struct ly_sock *s, struct iovec *iov, int count, int flags);
+
+/* recvfrom(2), sendto(2). ret_from may be NULL; its length is 0 where there is no address. */
+LY_API ssize_t ly_recvfrom(struct ly_sock *s, void *buf, size_t n, int flags, struct ly_address *ret_from);
+LY_API ssize_t ly_sendto(struct ly_sock *s, const void *buf, size_t n, int flags, const struct ly_address *to);
+
+/*
+ * Send count bytes (0: up to the end) of the file fd from offset on; the file's position ends at offset + sent.
+ * Falls back to read and send where the kernel refuses sendfile(2). The socket's time-out bounds each wait.
+ * Returns the bytes sent (fewer than count when the file ends early). Errors: -EINVAL (time-out 0, datagram socket,
+ * negative numbers), those of read(2) and ly_send. Suspends.
+ */
+LY_API int64_t ly_sendfile(struct ly_sock *s, int fd, int64_t offset, int64_t count);
+
+/* shutdown(2): how is SHUT_RD, SHUT_WR or SHUT_RDWR. Returns 0, -ENOTCONN, -EINVAL, -EBADF. */
+LY_API int ly_shutdown(struct ly_sock *s, int how);
+
+/* ---- attributes ---- */
+
+/* Set the time-out in milliseconds: LY_FOREVER, 0 or up to 2^53. Returns 0 or -EINVAL. */
+LY_API int ly_sock_set_timeout(struct ly_sock *s, int64_t ms);
+LY_API int64_t ly_sock_timeout(const struct ly_sock *s);
+
+/* setsockopt(2) with an int, or any bytes; value may be NULL with a length. Returns 0 or -errno. */
+LY_API int ly_sock_set_int(struct ly_sock *s, int level, int name, int value);
+LY_API int ly_sock_set_option(struct ly_sock *s, int level, int name, const void *value, socklen_t length);
+
+/* getsockopt(2). *length is the room (1..1024) and becomes what the kernel filled. Returns 0, -EINVAL or -errno. */
+LY_API int ly_sock_get_int(const struct ly_sock *s, int level, int name, int *ret_value);
+LY_API int ly_sock_get_option(const struct ly_sock *s, int level, int name, void *value, socklen_t *length);
+
+/* getsockname(2), getpeername(2). Return 0, -ENOTCONN, -EBADF. */
+LY_API int ly_sock_local(const struct ly_sock *s, struct ly_address *ret_address);
+LY_API int ly_sock_peer(const struct ly_sock *s, struct ly_address *ret_address);
+
+LY_API int ly_sock_family(const struct ly_sock *s);
+LY_API int ly_sock_type(const struct ly_sock *s);
+LY_API int ly_sock_proto(const struct ly_sock *s);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
