@@ -1,0 +1,58 @@
+# ./dev build and ./dev install.
+# shellcheck shell=bash
+
+# Meson's build folder with these options; set up once and reconfigured when an option changes. usage: configure DIR OPTION...
+configure() {
+    local dir=$1 stamp=$1/.options
+    shift
+    set -- --werror -Dlibdir=lib "$@"
+    if [ ! -f "$dir/build.ninja" ]; then
+        meson setup "$dir" "$@" >&2
+    elif [ "$(cat "$stamp" 2>/dev/null)" != "$*" ]; then
+        meson setup --reconfigure "$dir" "$@" >&2
+    fi
+    printf '%s\n' "$*" >"$stamp"
+}
+
+compile() {
+    ninja -C "$@" >&2
+}
+
+dev_build() {
+    need build
+    # Where tests were once configured they stay so: going back and forth would configure each time.
+    if [ -f build/.options ] && grep -q tests=enabled build/.options; then
+        configure build -Dtests=enabled
+    else
+        configure build -Dtests=disabled
+    fi
+    compile build
+}
+
+dev_install() {
+    local prefix=${1:-/usr/local}
+    case $prefix in
+    /*) ;;
+    *) prefix=$PWD/$prefix ;;
+    esac
+    need build
+    configure build-install -Dtests=disabled -Dexamples=false "-Dprefix=$prefix"
+    compile build-install
+    local -a root=()
+    writable "$prefix" || root=(as_root)
+    "${root[@]}" meson install -C build-install --no-rebuild --quiet
+    # Only where the run-time linker looks by itself does its cache need to hear of a new library.
+    if [ "$prefix" = /usr/local ] || [ "$prefix" = /usr ]; then
+        "${root[@]}" /sbin/ldconfig
+    fi
+    say "dev: installed in $prefix"
+}
+
+# Whether this user may create files in that folder, or in its nearest ancestor that exists.
+writable() {
+    local folder=$1
+    while [ ! -e "$folder" ]; do
+        folder=$(dirname "$folder")
+    done
+    [ -w "$folder" ]
+}

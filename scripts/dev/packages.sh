@@ -1,0 +1,69 @@
+# Which Debian packages each command needs, and how they get there.
+# shellcheck shell=bash
+
+# One group a purpose; 'need GROUP...' installs what is missing and says nothing when all is there.
+declare -A packages=(
+    [build]="gcc libc6-dev meson ninja-build pkg-config python3 liburing-dev libssl-dev libxxhash-dev"
+    [test]="libcmocka-dev valgrind libc6-dbg procps util-linux
+            qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
+    [lint]="clang clang-format clang-tidy g++"
+    [fuzz]="clang llvm libclang-rt-14-dev"
+    [fresh]="debootstrap"
+)
+
+say() {
+    printf '%s\n' "$*" >&2
+}
+
+die() {
+    say "dev: $*"
+    exit 1
+}
+
+# The names among the arguments that dpkg does not call installed.
+missing_packages() {
+    local name
+    for name; do
+        [ "$(dpkg-query -W -f='${db:Status-Abbrev}' "$name" 2>/dev/null)" = "ii " ] || printf '%s\n' "$name"
+    done
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        die "these Debian packages are missing and neither root nor sudo is at hand: $missing"
+    fi
+}
+
+apt_install() {
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -y -q -o DPkg::Lock::Timeout=600 \
+        -o APT::Update::Error-Mode=any "$@" </dev/null >&2
+}
+
+install_packages() {
+    command -v dpkg-query >/dev/null || die "this needs a Debian system: dpkg is not here"
+    local missing
+    missing=$(missing_packages "$@" | tr '\n' ' ')
+    [ -n "$missing" ] || return 0
+    say "dev: installing $missing"
+    # The lists may be absent or older than the mirror: fetch them only when the first try shows it.
+    # shellcheck disable=SC2086
+    apt_install --no-install-recommends install $missing && return 0
+    apt_install update || say "dev: apt-get update failed; trying with the lists at hand"
+    # shellcheck disable=SC2086
+    apt_install --no-install-recommends install $missing ||
+        die "could not install $missing"
+}
+
+need() {
+    local group
+    local -a names=()
+    for group; do
+        read -r -d '' -a group_names <<<"${packages[$group]}" || true
+        names+=("${group_names[@]}")
+    done
+    install_packages "${names[@]}"
+}
