@@ -3,13 +3,18 @@
  * Contexts: what it takes to leave one stack and go on on another.
  *
  * Three implementations of ly__switch are built and tested: x86-64 and aarch64 assembly (context_x86_64.S,
- * context_aarch64.S), and ucontext (context_ucontext.c) elsewhere, under CET shadow stacks, and where LY_UCONTEXT is
- * defined. The sanitizers are told of each switch here and nowhere else.
+ * context_aarch64.S), and ucontext (context_ucontext.c) elsewhere and where LY_UCONTEXT is defined (meson's
+ * -Dcontext=ucontext), which a program with hardware shadow stacks needs. The sanitizers are told of each
+ * switch here and nowhere else.
  */
 #ifndef LY_FIBER_CONTEXT_H
 #define LY_FIBER_CONTEXT_H
 
 #include <stddef.h>
+
+#if defined(LY_UCONTEXT) || defined(__ILP32__) || (!defined(__x86_64__) && !defined(__aarch64__))
+#define LY__UCONTEXT 1
+#endif
 
 #if defined(__SANITIZE_ADDRESS__)
 #define LY__ASAN 1
@@ -34,10 +39,11 @@
 #endif
 
 struct ly__context {
-    void *sp; /* where the stack was left; the saved registers lie there (for ucontext: the struct that holds them) */
+    void *sp; /* where the stack was left; the saved registers lie there (for ucontext: the struct that holds
+                 them) */
 #ifdef LY__ASAN
-    void *fake_stack;       /* ASan's shadow of it */
-    const void *stack_low;  /* bounds, told to ASan at each switch */
+    void *fake_stack;      /* ASan's shadow of it */
+    const void *stack_low; /* bounds, told to ASan at each switch */
     size_t stack_size;
 #endif
 #ifdef LY__TSAN
@@ -48,9 +54,14 @@ struct ly__context {
 /* Save the callee-saved registers and the stack pointer in *save, go on at load. */
 void ly__switch(void **save, void *load);
 
-/* Prepare a context that begins entry(arg) on the stack [low, low + size) at the first switch to it, its first frame just below
- * top (low < top <= low + size, 16-byte aligned). entry must never return. Nothing is allocated except under TSan. */
-void ly__context_make(struct ly__context *c, void *low, size_t size, void *top, void (*entry)(void *), void *arg);
+/* Lay the first frame of entry(arg) below top; returns what to load. A part of ly__context_make. */
+void *ly__context_first(void *low, void *top, void (*entry)(void *), void *arg);
+
+/* Prepare a context that begins entry(arg) on the stack [low, low + size) at the first switch to it, its
+ * first frame just below top (low < top <= low + size, 16-byte aligned). entry must never return. Nothing is
+ * allocated except under TSan. */
+void ly__context_make(struct ly__context *c, void *low, size_t size, void *top, void (*entry)(void *),
+                      void *arg);
 
 /* Describe the calling thread's own stack, so that it can be switched back to. */
 void ly__context_of_thread(struct ly__context *c);
@@ -69,7 +80,8 @@ static inline void ly__context_arrived(struct ly__context *self)
 }
 
 /* Leave from, go on in to; returns when somebody switches back to from. */
-static inline __attribute__((always_inline)) void ly__context_switch(struct ly__context *from, struct ly__context *to)
+static inline __attribute__((always_inline)) void ly__context_switch(struct ly__context *from,
+                                                                     struct ly__context *to)
 {
 #ifdef LY__ASAN
     __sanitizer_start_switch_fiber(&from->fake_stack, to->stack_low, to->stack_size);
