@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Feeds every file of the folders named as arguments to a fuzz target, one TAP case a file; a folder may be absent. */
+/* Feeds every file of the folders named as arguments to a fuzz target, one TAP case a file; a folder may be
+ * absent. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdint.h>

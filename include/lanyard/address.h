@@ -2,9 +2,9 @@
 /*
  * Socket addresses and their text.
  *
- *   tcp://host:port    host: a name, an IPv4 address, an IPv6 address in brackets, or nothing for any address (dual stack)
- *   unix:path          a path of at most 107 bytes
- *   unix:@name         an abstract name; bytes that are not printable are written %XX (also in paths), '%' as %25
+ *   tcp://host:port    host: a name, an IPv4 address, an IPv6 address in brackets, or nothing for any address
+ * (dual stack) unix:path          a path of at most 107 bytes unix:@name         an abstract name; bytes that
+ * are not printable are written %XX (also in paths), '%' as %25
  */
 #ifndef LANYARD_ADDRESS_H
 #define LANYARD_ADDRESS_H
@@ -32,17 +32,19 @@ struct ly_address {
     } u;
 };
 
-/* The longest text ly_address_format gives, with its zero byte: 108 bytes of a Unix name, each as %XX, and the prefix. */
+/* The longest text ly_address_format gives, with its zero byte: 108 bytes of a Unix name, each as %XX, and
+ * the prefix. */
 #define LY_ADDRESS_TEXT 336
 
 /*
  * Read an address whose host, if it has one, is numeric or empty. Nothing is resolved.
- * Returns 0; LY_EADDRESS (malformed, path too long, port outside 0..65535); LY_ENONAME (the host is a name: see ly_resolve).
+ * Returns 0; LY_EADDRESS (malformed, path too long, port outside 0..65535); LY_ENONAME (the host is a name:
+ * see ly_resolve).
  */
 LY_API int ly_address_parse(struct ly_address *ret_address, const char *text);
 
-/* Print it in the forms above ("unix:" for no address). cap: bytes of buf, best LY_ADDRESS_TEXT; the text is cut to fit and
- * always ends with a zero byte. Returns the length of the whole text. */
+/* Print it in the forms above ("unix:" for no address). cap: bytes of buf, best LY_ADDRESS_TEXT; the text is
+ * cut to fit and always ends with a zero byte. Returns the length of the whole text. */
 LY_API size_t ly_address_format(const struct ly_address *address, char *buf, size_t cap);
 
 /* Whether both name the same family, host, port and scope, or the same Unix name. */
@@ -55,13 +57,13 @@ LY_API int ly_address_port(const struct ly_address *address);
 LY_API bool ly_address_is_local(const struct ly_address *address);
 
 /*
- * Read an address, resolving a host name off the loop. passive: for listening (an empty host is any address), else for
- * connecting (an empty host is loopback).
+ * Read an address, resolving a host name off the loop. passive: for listening (an empty host is any address),
+ * else for connecting (an empty host is loopback).
  *
  * list, cap   the addresses, in the resolver's order without repetitions
  *
- * Returns how many were stored, at least 1. Errors: LY_EADDRESS, LY_ENONAME, LY_ERESOLVE, -ENOMEM, -ETIMEDOUT, -ECANCELED.
- * Suspends. Source: getaddrinfo(3).
+ * Returns how many were stored, at least 1. Errors: LY_EADDRESS, LY_ENONAME, LY_ERESOLVE, -ENOMEM,
+ * -ETIMEDOUT, -ECANCELED. Suspends. Source: getaddrinfo(3).
  */
 LY_API int ly_resolve(const char *text, bool passive, struct ly_address *list, size_t cap);
 

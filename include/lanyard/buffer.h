@@ -2,8 +2,8 @@
 /*
  * A growable byte buffer with a maximum: data is appended at the end and consumed at the front.
  *
- * The struct is public so that it can live on a stack or in another struct; its fields are read freely and written
- * only by these functions. The bytes are at data + start, length of them.
+ * The struct is public so that it can live on a stack or in another struct; its fields are read freely and
+ * written only by these functions. The bytes are at data + start, length of them.
  */
 #ifndef LANYARD_BUFFER_H
 #define LANYARD_BUFFER_H
@@ -24,7 +24,8 @@ struct ly_buffer {
     size_t max;      /* most bytes it may ever hold; appending beyond gives LY_ETOOBIG and changes nothing */
 };
 
-/* Make an empty buffer in the caller's memory that will hold at most max bytes (1..SIZE_MAX/2). Allocates nothing. */
+/* Make an empty buffer in the caller's memory that will hold at most max bytes (1..SIZE_MAX/2). Allocates
+ * nothing. */
 LY_API void ly_buffer_init(struct ly_buffer *b, size_t max);
 
 /* Free the memory; the buffer is as after ly_buffer_init. */
@@ -40,8 +41,8 @@ static inline char *ly_buffer_bytes(const struct ly_buffer *b)
 }
 
 /*
- * Make room for n more bytes and give the place to write them; ly_buffer_commit makes them part of the buffer.
- * Returns 0, LY_ETOOBIG or -ENOMEM.
+ * Make room for n more bytes and give the place to write them; ly_buffer_commit makes them part of the
+ * buffer. Returns 0, LY_ETOOBIG or -ENOMEM.
  */
 LY_API int ly_buffer_reserve(struct ly_buffer *b, size_t n, char **ret_place);
 
@@ -51,15 +52,18 @@ LY_API void ly_buffer_commit(struct ly_buffer *b, size_t n);
 /* Append n bytes. Returns 0, LY_ETOOBIG or -ENOMEM; on an error nothing is appended. */
 LY_API int ly_buffer_append(struct ly_buffer *b, const void *bytes, size_t n);
 
-/* Append as printf does, without the final zero byte. Returns 0, LY_ETOOBIG, -ENOMEM or -EINVAL (a bad format). */
-LY_API int ly_buffer_printf(struct ly_buffer *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Append as printf does, without the final zero byte. Returns 0, LY_ETOOBIG, -ENOMEM or -EINVAL (a bad
+ * format). */
+LY_API int ly_buffer_printf(struct ly_buffer *b, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 LY_API int ly_buffer_vprintf(struct ly_buffer *b, const char *format, va_list args)
     __attribute__((format(printf, 2, 0)));
 
 /* Drop n bytes (at most b->length) from the front. */
 LY_API void ly_buffer_consume(struct ly_buffer *b, size_t n);
 
-/* The content as a C string (a zero byte is kept behind it, not counted); NULL without memory or at the maximum. */
+/* The content as a C string (a zero byte is kept behind it, not counted); NULL without memory or at the
+ * maximum. */
 LY_API char *ly_buffer_string(struct ly_buffer *b);
 
 #ifdef __cplusplus

@@ -2,8 +2,8 @@
 /*
  * Time: the monotonic clock, time-outs and deadlines.
  *
- * A time-out is a duration in milliseconds: LY_FOREVER waits without end, 0 does not wait. A deadline is a point of
- * ly_now(), in nanoseconds; LY_NEVER has none.
+ * A time-out is a duration in milliseconds: LY_FOREVER waits without end, 0 does not wait. A deadline is a
+ * point of ly_now(), in nanoseconds; LY_NEVER has none.
  */
 #ifndef LANYARD_CLOCK_H
 #define LANYARD_CLOCK_H
@@ -22,8 +22,8 @@ extern "C" {
 LY_API int64_t ly_now(void);
 
 /*
- * The deadline a time-out of this many milliseconds from now gives. LY_FOREVER and times beyond the range give LY_NEVER;
- * 0 gives a deadline that has passed.
+ * The deadline a time-out of this many milliseconds from now gives. LY_FOREVER and times beyond the range
+ * give LY_NEVER; 0 gives a deadline that has passed.
  */
 LY_API int64_t ly_deadline(int64_t timeout_ms);
 

@@ -3,8 +3,8 @@
  * Results and errors.
  *
  * Every function of this library that can fail returns an int or ssize_t: at least 0 is success, a negative
- * number is an error. Numbers from -1 to -4095 are the system's (-errno); the library's own lie below them. No
- * result travels in errno, which a fiber switch may change.
+ * number is an error. Numbers from -1 to -4095 are the system's (-errno); the library's own lie below them.
+ * No result travels in errno, which a fiber switch may change.
  */
 #ifndef LANYARD_ERROR_H
 #define LANYARD_ERROR_H
@@ -18,23 +18,23 @@ extern "C" {
 #endif
 
 /* One row an error: name, number, text. */
-#define LY_ERRORS(X)                                                                                         \
-    X(EEOF, -5000, "the peer closed the connection before the message was complete")                         \
-    X(ETOOBIG, -5001, "a length exceeds its limit")                                                          \
-    X(EFRAME, -5002, "malformed frame")                                                                      \
-    X(EJSON, -5003, "malformed JSON")                                                                        \
-    X(EFIELD, -5004, "a field is missing or has the wrong type")                                             \
-    X(EADDRESS, -5005, "malformed address")                                                                  \
-    X(ENONAME, -5006, "host name not found")                                                                 \
-    X(ERESOLVE, -5007, "host name could not be resolved now")                                                \
-    X(ECHECKSUM, -5008, "the checksum does not match")                                                       \
-    X(EREMOTE, -5009, "the peer reported an error")                                                          \
-    X(EREFUSED, -5010, "refused by policy")                                                                  \
-    X(ECLOSED, -5011, "closed")                                                                              \
-    X(ESHUTDOWN, -5012, "the server is shutting down")                                                       \
-    X(EOUTSIDE, -5013, "the name leads out of the served directory")                                         \
-    X(ENAME, -5014, "the name is not allowed")                                                               \
-    X(ECHANGED, -5015, "the file changed during the transfer")                                               \
+#define LY_ERRORS(X)                                                                 \
+    X(EEOF, -5000, "the peer closed the connection before the message was complete") \
+    X(ETOOBIG, -5001, "a length exceeds its limit")                                  \
+    X(EFRAME, -5002, "malformed frame")                                              \
+    X(EJSON, -5003, "malformed JSON")                                                \
+    X(EFIELD, -5004, "a field is missing or has the wrong type")                     \
+    X(EADDRESS, -5005, "malformed address")                                          \
+    X(ENONAME, -5006, "host name not found")                                         \
+    X(ERESOLVE, -5007, "host name could not be resolved now")                        \
+    X(ECHECKSUM, -5008, "the checksum does not match")                               \
+    X(EREMOTE, -5009, "the peer reported an error")                                  \
+    X(EREFUSED, -5010, "refused by policy")                                          \
+    X(ECLOSED, -5011, "closed")                                                      \
+    X(ESHUTDOWN, -5012, "the server is shutting down")                               \
+    X(EOUTSIDE, -5013, "the name leads out of the served directory")                 \
+    X(ENAME, -5014, "the name is not allowed")                                       \
+    X(ECHANGED, -5015, "the file changed during the transfer")                       \
     X(ENOREACTOR, -5016, "no usable reactor of that name")
 
 enum ly_error {
@@ -44,12 +44,13 @@ enum ly_error {
 };
 
 /*
- * The symbolic name of an error: "ECONNRESET", "LY_EFRAME", "OK" for 0 and above, "UNKNOWN" for a number that is no
- * error of the system or the library. The string is static.
+ * The symbolic name of an error: "ECONNRESET", "LY_EFRAME", "OK" for 0 and above, "UNKNOWN" for a number that
+ * is no error of the system or the library. The string is static.
  */
 LY_API const char *ly_error_name(int error);
 
-/* One line of text for people, in English and without a line end: "connection reset by peer". Static; thread-safe. */
+/* One line of text for people, in English and without a line end: "connection reset by peer". Static;
+ * thread-safe. */
 LY_API const char *ly_error_text(int error);
 
 /* The error of a name as ly_error_name gives it ("ENOENT", "LY_EFRAME"); 0 if there is none of that name. */

@@ -2,14 +2,15 @@
 /*
  * Fibers: plain blocking code by the hundred thousand on one thread.
  *
- * ly_run turns the calling thread into a loop and runs a function in its first fiber. Fibers live in scopes: whoever
- * opens a scope starts fibers in it and closes it, which cancels those that still run and waits for all of them. A fiber
- * stays on the thread that started it. Everything here also works outside a loop, where the same calls start and suspend
- * threads; a handler does not have to know.
+ * ly_run turns the calling thread into a loop and runs a function in its first fiber. Fibers live in scopes:
+ * whoever opens a scope starts fibers in it and closes it, which cancels those that still run and waits for
+ * all of them. A fiber stays on the thread that started it. Everything here also works outside a loop, where
+ * the same calls start and suspend threads; a handler does not have to know.
  *
- * A call that "suspends" gives way to other fibers of its loop (outside a loop it blocks its thread). Every such call
- * ends early with -ETIMEDOUT at the deadline of an enclosing scope and with -ECANCELED once an enclosing scope is
- * cancelled; a task that is cancelled gets -ECANCELED from each further call that suspends, except under a shield.
+ * A call that "suspends" gives way to other fibers of its loop (outside a loop it blocks its thread). Every
+ * such call ends early with -ETIMEDOUT at the deadline of an enclosing scope and with -ECANCELED once an
+ * enclosing scope is cancelled; a task that is cancelled gets -ECANCELED from each further call that
+ * suspends, except under a shield.
  */
 #ifndef LANYARD_FIBER_H
 #define LANYARD_FIBER_H
@@ -28,22 +29,25 @@ typedef int ly_task_fn(void *arg);
 
 /* ---- the loop ---- */
 
-/* Told by the runtime when something is wrong with the program; called on the thread concerned unless noted. */
+/* Told by the runtime when something is wrong with the program; called on the thread concerned unless noted.
+ */
 struct ly_run_hooks {
-    /* A fiber held its loop for longer than stall_ms. Called on the watchdog's thread. report: several lines, the fiber's
-     * name and its stack; borrowed. NULL: the report goes to the log as a warning. */
+    /* A fiber held its loop for longer than stall_ms. Called on the watchdog's thread. report: several lines,
+     * the fiber's name and its stack; borrowed. NULL: the report goes to the log as a warning. */
     void (*stall)(const char *report);
-    /* Every fiber of the loop waits for another one. report: a line per fiber, with what it waits for; borrowed.
-     * NULL: the report goes to the log as an error. The waits then end with -EDEADLK. */
+    /* Every fiber of the loop waits for another one. report: a line per fiber, with what it waits for;
+     * borrowed. NULL: the report goes to the log as an error. The waits then end with -EDEADLK. */
     void (*deadlock)(const char *report);
 };
 
 struct ly_run_options {
-    const char *reactor;              /* "epoll", "io_uring", "poll", "select"; NULL: LY_REACTOR from the environment, else epoll.
-                                         A comma list is tried in order; one that the kernel refuses is passed over and
-                                         the reason logged; epoll, poll are tried last unless the name ends in '!' */
-    size_t stack_size;                /* bytes of a fiber's stack, rounded up to pages; 0: 256 KiB */
-    int64_t stall_ms;                 /* how long one fiber may hold the loop before the watchdog reports it; 0: never */
+    /* "epoll", "io_uring", "poll", "select"; NULL: LY_REACTOR from the environment, else epoll. A comma list
+     * is tried in order; one that the kernel refuses is passed over and the reason logged; epoll, poll are
+     * tried last unless the name ends in '!' */
+    const char *reactor;
+    size_t stack_size; /* bytes of a fiber's stack, rounded up to pages; 0: 256 KiB */
+    /* how long one fiber may hold the loop before the watchdog reports it; 0: never */
+    int64_t stall_ms;
     const struct ly_run_hooks *hooks; /* borrowed while the loop runs; NULL: the defaults named above */
 };
 
@@ -52,8 +56,8 @@ struct ly_run_options {
  *
  * options   NULL for the defaults
  *
- * Returns what fn returned, or LY_ENOREACTOR, -ENOMEM, -EMFILE (the loop could not be set up; fn did not run), -EBUSY
- * (this thread runs a loop already).
+ * Returns what fn returned, or LY_ENOREACTOR, -ENOMEM, -EMFILE (the loop could not be set up; fn did not
+ * run), -EBUSY (this thread runs a loop already).
  */
 LY_API int ly_run(ly_task_fn *fn, void *arg, const struct ly_run_options *options);
 
@@ -65,8 +69,10 @@ LY_API const char *ly_reactor_name(void);
 struct ly_scope;
 
 struct ly_scope_options {
-    int64_t deadline; /* ly_now() nanoseconds at which everything below the scope times out; 0 or LY_NEVER: none of its own */
-    bool shield;      /* calls inside are not ended by what surrounds the scope, neither its cancellation nor its deadline */
+    /* ly_now() nanoseconds at which everything below the scope times out; 0 or LY_NEVER: none of its own */
+    int64_t deadline;
+    /* calls inside are not ended by what surrounds the scope, neither its cancellation nor its deadline */
+    bool shield;
     const char *name; /* shown in reports; borrowed for the scope's life; NULL: the opener's name */
 };
 
@@ -84,17 +90,17 @@ LY_API int ly_scope_open(struct ly_scope **ret_scope, const struct ly_scope_opti
 LY_API int ly_scope_join(struct ly_scope *s);
 
 /*
- * Cancel what still runs, wait for all of it, and free the scope. NULL is accepted. Suspends; neither a deadline nor a
- * cancellation ends it early, since no task may outlive its scope.
+ * Cancel what still runs, wait for all of it, and free the scope. NULL is accepted. Suspends; neither a
+ * deadline nor a cancellation ends it early, since no task may outlive its scope.
  */
 LY_API void ly_scope_close(struct ly_scope *s);
 
-/* Cancel everything below the scope: each call that suspends, or will, returns -ECANCELED. May be called from any thread
- * while the scope is open, any number of times. */
+/* Cancel everything below the scope: each call that suspends, or will, returns -ECANCELED. May be called from
+ * any thread while the scope is open, any number of times. */
 LY_API void ly_scope_cancel(struct ly_scope *s);
 
-/* Move the scope's deadline (nanoseconds of ly_now(); LY_NEVER: none). Only on the scope's own thread. Waits that have
- * begun notice it. */
+/* Move the scope's deadline (nanoseconds of ly_now(); LY_NEVER: none). Only on the scope's own thread. Waits
+ * that have begun notice it. */
 LY_API void ly_scope_set_deadline(struct ly_scope *s, int64_t deadline);
 
 /*
@@ -113,17 +119,19 @@ LY_API int ly_async(struct ly_scope *s, struct ly_future **ret_future, ly_task_f
 
 /*
  * Wait for the task's end and give its result; the handle is then gone. Suspends.
- * Returns what the task's function returned. Where the wait itself ends early, -ECANCELED or -ETIMEDOUT, and the handle
- * stays usable; *ret_done (may be NULL) tells the two apart: true once the task has ended.
+ * Returns what the task's function returned. Where the wait itself ends early, -ECANCELED or -ETIMEDOUT, and
+ * the handle stays usable; *ret_done (may be NULL) tells the two apart: true once the task has ended.
  */
 LY_API int ly_await(struct ly_future *f, bool *ret_done);
 
 /* ---- the calling task ---- */
 
-/* Suspend for at least this many milliseconds (0: let the others run once). Returns 0, -ECANCELED or -ETIMEDOUT. */
+/* Suspend for at least this many milliseconds (0: let the others run once). Returns 0, -ECANCELED or
+ * -ETIMEDOUT. */
 LY_API int ly_sleep(int64_t ms);
 
-/* 0, or the error (-ECANCELED, -ETIMEDOUT) that the next call that suspends would give. For long computations. */
+/* 0, or the error (-ECANCELED, -ETIMEDOUT) that the next call that suspends would give. For long
+ * computations. */
 LY_API int ly_cancelled(void);
 
 /* Name the calling task for logs and reports. At most 47 bytes are kept. */
@@ -136,9 +144,9 @@ LY_API const char *ly_name(void);
 LY_API uint64_t ly_id(void);
 
 /*
- * Run fn(arg), which may block, on the offload pool's threads, and wait for it. Outside a loop it is called directly.
- * Suspends; once fn has begun it is waited for, whatever is cancelled meanwhile.
- * Returns what fn returned; -ECANCELED or -ETIMEDOUT (it never began); -EAGAIN (no thread could be started).
+ * Run fn(arg), which may block, on the offload pool's threads, and wait for it. Outside a loop it is called
+ * directly. Suspends; once fn has begun it is waited for, whatever is cancelled meanwhile. Returns what fn
+ * returned; -ECANCELED or -ETIMEDOUT (it never began); -EAGAIN (no thread could be started).
  */
 LY_API int ly_offload(ly_task_fn *fn, void *arg);
 

@@ -16,8 +16,8 @@ extern "C" {
 /* One end of a pipe, or any descriptor that read(2) and write(2) serve and that can be waited for. */
 struct ly_pipe;
 
-/* Wrap a descriptor; taken on success, made non-blocking if it is a pipe, socket or character device of its own.
- * Returns 0, -EBADF, -ENOMEM. */
+/* Wrap a descriptor; taken on success, made non-blocking if it is a pipe, socket or character device of its
+ * own. Returns 0, -EBADF, -ENOMEM. */
 LY_API int ly_pipe_from_fd(struct ly_pipe **ret_pipe, int fd);
 LY_API void ly_pipe_close(struct ly_pipe *p); /* close and free; NULL is accepted */
 LY_API int ly_pipe_fileno(const struct ly_pipe *p);
@@ -44,14 +44,14 @@ struct ly_spawn_options {
     const char *cwd;         /* NULL: the parent's */
     int cwd_fd;              /* with cwd NULL and this above 0: a directory to start in; borrowed */
     enum ly_redirect in, out, err;
-    bool new_group;          /* the child leads a process group of its own */
-    int pipe_size;           /* bytes asked of F_SETPIPE_SZ for output pipes; 0: the system's */
+    bool new_group; /* the child leads a process group of its own */
+    int pipe_size;  /* bytes asked of F_SETPIPE_SZ for output pipes; 0: the system's */
 };
 
 /*
- * Start a program. All descriptors but 0, 1 and 2 are closed in it, its signal mask is empty and its signal dispositions
- * are the default ones.
- * Returns 0, -ENOENT, -EACCES, -E2BIG, -ENOTDIR, ... Suspends (the start runs on the offload pool inside a loop).
+ * Start a program. All descriptors but 0, 1 and 2 are closed in it, its signal mask is empty and its signal
+ * dispositions are the default ones. Returns 0, -ENOENT, -EACCES, -E2BIG, -ENOTDIR, ... Suspends (the start
+ * runs on the offload pool inside a loop).
  */
 LY_API int ly_process_spawn(struct ly_process **ret_process, const struct ly_spawn_options *options);
 
@@ -64,13 +64,16 @@ LY_API struct ly_pipe *ly_process_stderr(struct ly_process *p);
 /* Close the parent's end of standard input, so that the child reads its end. */
 LY_API void ly_process_close_stdin(struct ly_process *p);
 
-/* Wait for the end; may be called again. *ret_status is as of waitpid(2). Returns 0, -ETIMEDOUT, -ECANCELED. Suspends. */
+/* Wait for the end; may be called again. *ret_status is as of waitpid(2). Returns 0, -ETIMEDOUT, -ECANCELED.
+ * Suspends. */
 LY_API int ly_process_wait(struct ly_process *p, int *ret_status, int64_t timeout_ms);
 
-/* Send a signal to the process, or to its whole group. Returns 0, -ESRCH (it has ended and been waited for), -EPERM. */
+/* Send a signal to the process, or to its whole group. Returns 0, -ESRCH (it has ended and been waited for),
+ * -EPERM. */
 LY_API int ly_process_kill(struct ly_process *p, int signal, bool group);
 
-/* Kill the group (or the process) if it still runs, reap it, close the pipes and free. NULL is accepted. Suspends. */
+/* Kill the group (or the process) if it still runs, reap it, close the pipes and free. NULL is accepted.
+ * Suspends. */
 LY_API void ly_process_free(struct ly_process *p);
 
 #ifdef __cplusplus

@@ -2,9 +2,9 @@
 /*
  * Servers: one handler, run one at a time, in processes, in threads or in fibers.
  *
- * The order for each request is that of Python's socketserver: accept, verify_request, setup, handle, finish, then
- * shutdown(SHUT_WR) and close. finish runs whenever setup succeeded. An error of any of them goes to handle_error; the
- * server goes on.
+ * The order for each request is that of Python's socketserver: accept, verify_request, setup, handle, finish,
+ * then shutdown(SHUT_WR) and close. finish runs whenever setup succeeded. An error of any of them goes to
+ * handle_error; the server goes on.
  */
 #ifndef LANYARD_SERVER_H
 #define LANYARD_SERVER_H
@@ -31,9 +31,10 @@ enum ly_policy {
 /* What a handler sees. The struct lives from setup to the end of finish. */
 struct ly_request {
     struct ly_server *server; /* borrowed */
-    struct ly_sock *sock;     /* the connection; borrowed: the server closes it. The handler may close it earlier */
-    struct ly_address peer;   /* the client's address; length 0 for an unbound Unix client */
-    void *state;              /* the handler's own; starts as NULL, never shared between requests */
+    /* the connection; borrowed: the server closes it. The handler may close it earlier */
+    struct ly_sock *sock;
+    struct ly_address peer; /* the client's address; length 0 for an unbound Unix client */
+    void *state;            /* the handler's own; starts as NULL, never shared between requests */
 };
 
 /* Each returns at least 0, or an error, which goes to handle_error. setup and finish may be NULL. */
@@ -45,45 +46,53 @@ struct ly_handler {
 
 /* The overridable parts. Each may be NULL for the default. */
 struct ly_server_hooks {
-    /* Whether to serve the connection: above 0 yes, 0 no (it is closed), below 0 no, and the error goes to handle_error.
-     * Runs in the accepting task. Default: yes. */
+    /* Whether to serve the connection: above 0 yes, 0 no (it is closed), below 0 no, and the error goes to
+     * handle_error. Runs in the accepting task. Default: yes. */
     int (*verify_request)(struct ly_request *rq);
-    /* Told of each failed request. where: "verify_request", "setup", "handle", "finish", "fork", "thread", "fiber". Runs where the
-     * request ran. Default: a report on standard error with operation, peer, error name and text. */
+    /* Told of each failed request. where: "verify_request", "setup", "handle", "finish", "fork", "thread",
+     * "fiber". Runs where the request ran. Default: a report on standard error with operation, peer, error
+     * name and text. */
     void (*handle_error)(struct ly_request *rq, const char *where, int error);
     /* ly_handle_request waited for its time-out in vain. Default: nothing. */
     void (*handle_timeout)(struct ly_server *server);
     /* Once after each turn of ly_serve_forever's loop, at least every poll_interval_ms. Default: nothing. */
     void (*service_actions)(struct ly_server *server);
-    /* Accepting failed (out of descriptors or memory) and is paused: told once a pause. Default: a log line. */
+    /* Accepting failed (out of descriptors or memory) and is paused: told once a pause. Default: a log line.
+     */
     void (*accept_paused)(struct ly_server *server, int error);
 };
 
 struct ly_server_options {
-    const char *address;           /* "tcp://host:port" (port 0: the system picks one) or "unix:name"; NULL with listener */
-    struct ly_sock *listener;      /* a listening socket to serve instead; taken, on success only */
+    /* "tcp://host:port" (port 0: the system picks one) or "unix:name"; NULL with listener */
+    const char *address;
+    struct ly_sock *listener; /* a listening socket to serve instead; taken, on success only */
     enum ly_policy policy;
     struct ly_handler handler;
     struct ly_server_hooks hooks;
-    void *user;                    /* for the handler, by ly_server_user; borrowed */
+    void *user; /* for the handler, by ly_server_user; borrowed */
     struct ly_listen_options listen;
-    bool no_bind;                  /* create only: ly_server_bind and ly_server_activate come by hand */
-    const char *reactor;           /* fibers: see struct ly_run_options */
-    int workers;                   /* fibers: loops, each on its own thread; 0: 1; at most 256 */
-    bool distribute;               /* fibers, several workers: one acceptor hands out connections in turn, instead of a listener per
-                                      worker (always so for Unix sockets and a listener that is given) */
-    bool server_speaks_first;      /* fibers: start the handler at accept, not at the first readable byte */
-    size_t stack_size;             /* fibers: see struct ly_run_options */
-    int64_t stall_ms;              /* fibers: see struct ly_run_options */
-    int max_requests;              /* requests in flight at most; accepting pauses there. 0: sequential 1, forking 40, threading 1000,
-                                      fibers 1,000,000 (open connections that have not sent yet count) */
-    int64_t request_timeout_ms;    /* put on each connection as its socket's time-out; 0: none */
-    int64_t handle_timeout_ms;     /* how long ly_handle_request waits; 0: as LY_FOREVER (see ly_handle_request); LY_POLL: not at all */
-    int64_t poll_interval_ms;      /* 0: 500 */
-    bool no_delay;                 /* TCP_NODELAY on each connection */
-    int64_t drain_ms;              /* how long a shutdown lets running requests finish before it cancels them; 0: LY_FOREVER; LY_POLL:
-                                      cancel at once */
-    bool no_block_on_close;        /* forking, threading: ly_server_close does not wait for running requests */
+    bool no_bind;        /* create only: ly_server_bind and ly_server_activate come by hand */
+    const char *reactor; /* fibers: see struct ly_run_options */
+    int workers;         /* fibers: loops, each on its own thread; 0: 1; at most 256 */
+    /* fibers, several workers: one acceptor hands out connections in turn, instead of a listener per worker
+     * (always so for Unix sockets and a listener that is given) */
+    bool distribute;
+    bool server_speaks_first; /* fibers: start the handler at accept, not at the first readable byte */
+    size_t stack_size;        /* fibers: see struct ly_run_options */
+    int64_t stall_ms;         /* fibers: see struct ly_run_options */
+    /* requests in flight at most; accepting pauses there. 0: sequential 1, forking 40, threading 1000, fibers
+     * 1,000,000 (open connections that have not sent yet count) */
+    int max_requests;
+    int64_t request_timeout_ms; /* put on each connection as its socket's time-out; 0: none */
+    /* how long ly_handle_request waits; 0: as LY_FOREVER (see ly_handle_request); LY_POLL: not at all */
+    int64_t handle_timeout_ms;
+    int64_t poll_interval_ms; /* 0: 500 */
+    bool no_delay;            /* TCP_NODELAY on each connection */
+    /* how long a shutdown lets running requests finish before it cancels them; 0: LY_FOREVER; LY_POLL: cancel
+     * at once */
+    int64_t drain_ms;
+    /* forking, threading: ly_server_close does not wait for running requests */
+    bool no_block_on_close;
 };
 #define LY_POLL ((int64_t)-2)
 
@@ -95,28 +104,32 @@ LY_API int ly_server_open(struct ly_server **ret_server, const struct ly_server_
 LY_API int ly_server_bind(struct ly_server *server);
 LY_API int ly_server_activate(struct ly_server *server);
 
-/* Serve one request, waiting for it at most handle_timeout_ms or the listener's own time-out, whichever is less; then
- * handle_timeout is called. Returns 1 (a request was taken), 0 (timed out), or an error. Suspends. */
+/* Serve one request, waiting for it at most handle_timeout_ms or the listener's own time-out, whichever is
+ * less; then handle_timeout is called. Returns 1 (a request was taken), 0 (timed out), or an error. Suspends.
+ */
 LY_API int ly_handle_request(struct ly_server *server);
 
 /*
- * Serve until ly_server_shutdown. May be called again afterwards. In the fiber policy it runs the workers' loops, the first
- * on the calling thread.
- * Returns 0, -EBUSY (it runs already), or an error that made serving impossible.
+ * Serve until ly_server_shutdown. May be called again afterwards. In the fiber policy it runs the workers'
+ * loops, the first on the calling thread. Returns 0, -EBUSY (it runs already), or an error that made serving
+ * impossible.
  */
 LY_API int ly_serve_forever(struct ly_server *server);
 
 /*
- * End ly_serve_forever: no further request is accepted, running ones drain (drain_ms), the rest is cancelled. From another
- * thread it waits until serving has ended; from a handler of this server, a hook, or a signal watcher's fiber on its loops it only
- * asks, and returns at once. Before serving has begun it waits for the next ly_serve_forever, which then returns at once.
- * After it has ended: no effect. A second call while draining cancels at once. Suspends.
+ * End ly_serve_forever: no further request is accepted, running ones drain (drain_ms), the rest is cancelled.
+ * From another thread it waits until serving has ended; from a handler of this server, a hook, or a signal
+ * watcher's fiber on its loops it only asks, and returns at once. Before serving has begun it waits for the
+ * next ly_serve_forever, which then returns at once. After it has ended: no effect. A second call while
+ * draining cancels at once. Suspends.
  */
 LY_API void ly_server_shutdown(struct ly_server *server);
-/* As above, never waiting: safe anywhere, signal handlers included. With no ly_serve_forever running: no effect. */
+/* As above, never waiting: safe anywhere, signal handlers included. With no ly_serve_forever running: no
+ * effect. */
 LY_API void ly_server_request_shutdown(struct ly_server *server);
 
-/* Close the listener, wait for running requests (unless no_block_on_close), free. NULL is accepted. Suspends. */
+/* Close the listener, wait for running requests (unless no_block_on_close), free. NULL is accepted. Suspends.
+ */
 LY_API void ly_server_close(struct ly_server *server);
 
 /* The bound address. Returns 0 or -EBADF. */
@@ -126,11 +139,11 @@ LY_API int ly_server_fileno(const struct ly_server *server);
 LY_API void *ly_server_user(const struct ly_server *server);
 
 struct ly_server_stats {
-    uint64_t accepted;  /* connections taken */
-    uint64_t refused;   /* by verify_request */
-    uint64_t failed;    /* requests that ended in handle_error */
-    uint64_t active;    /* open now */
-    uint64_t pauses;    /* times accepting was paused for want of descriptors or memory */
+    uint64_t accepted; /* connections taken */
+    uint64_t refused;  /* by verify_request */
+    uint64_t failed;   /* requests that ended in handle_error */
+    uint64_t active;   /* open now */
+    uint64_t pauses;   /* times accepting was paused for want of descriptors or memory */
 };
 /* Counters: of one worker (0..workers-1), or of all with worker -1. Returns 0 or -EINVAL. */
 LY_API int ly_server_stats(const struct ly_server *server, int worker, struct ly_server_stats *ret_stats);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sockets, with the semantics of Python's: time-outs belong to the socket, a signal never ends a call early, an orderly
- * end reads as 0, and every descriptor is close-on-exec.
+ * Sockets, with the semantics of Python's: time-outs belong to the socket, a signal never ends a call early,
+ * an orderly end reads as 0, and every descriptor is close-on-exec.
  *
- * Time-out (milliseconds): LY_FOREVER waits, 0 does not wait (-EAGAIN), n gives -ETIMEDOUT after at least n. Scopes' deadlines
- * and cancellation (fiber.h) apply besides. After ly_sock_close every call gives -EBADF. Sending to a closed peer gives
- * -EPIPE; no signal is raised. Two tasks may use the two directions of a socket at once.
+ * Time-out (milliseconds): LY_FOREVER waits, 0 does not wait (-EAGAIN), n gives -ETIMEDOUT after at least n.
+ * Scopes' deadlines and cancellation (fiber.h) apply besides. After ly_sock_close every call gives -EBADF.
+ * Sending to a closed peer gives -EPIPE; no signal is raised. Two tasks may use the two directions of a
+ * socket at once.
  */
 #ifndef LANYARD_SOCKET_H
 #define LANYARD_SOCKET_H
@@ -36,7 +37,8 @@ LY_API int ly_sock_from_fd(struct ly_sock **ret_sock, int fd);
 /* socketpair(2) of Unix stream sockets. Returns 0 or -errno. */
 LY_API int ly_socketpair(struct ly_sock **ret_a, struct ly_sock **ret_b);
 
-/* Close the descriptor; the object stays and answers -EBADF. Tasks that wait in it get -EBADF. Twice is harmless. */
+/* Close the descriptor; the object stays and answers -EBADF. Tasks that wait in it get -EBADF. Twice is
+ * harmless. */
 LY_API void ly_sock_close(struct ly_sock *s);
 
 /* Close and free. NULL is accepted. No other task may still use the object. */
@@ -58,11 +60,14 @@ struct ly_connect_options {
 /*
  * Connect to "tcp://host:port" or "unix:name", trying each address of the name in order.
  * options   NULL for the defaults
- * Returns 0 or the last address's error: -ECONNREFUSED, -ETIMEDOUT, -ENOENT, ..., or one of ly_resolve's. Suspends.
+ * Returns 0 or the last address's error: -ECONNREFUSED, -ETIMEDOUT, -ENOENT, ..., or one of ly_resolve's.
+ * Suspends.
  */
-LY_API int ly_connect(struct ly_sock **ret_sock, const char *address, const struct ly_connect_options *options);
+LY_API int ly_connect(struct ly_sock **ret_sock, const char *address,
+                      const struct ly_connect_options *options);
 
-/* connect(2) of an existing socket. -EINPROGRESS at time-out 0; then 0, or -EISCONN, on a later call. Suspends. */
+/* connect(2) of an existing socket. -EINPROGRESS at time-out 0; then 0, or -EISCONN, on a later call.
+ * Suspends. */
 LY_API int ly_sock_connect(struct ly_sock *s, const struct ly_address *address);
 
 struct ly_listen_options {
@@ -70,7 +75,8 @@ struct ly_listen_options {
     bool reuse_port;    /* SO_REUSEPORT */
     bool no_reuse_addr; /* leave SO_REUSEADDR off (TCP) */
     bool v6only;        /* IPv6 sockets take no IPv4 clients */
-    int mode;           /* permission bits of a Unix socket's file, set before anyone can connect; 0: by the umask */
+    /* permission bits of a Unix socket's file, set before anyone can connect; 0: by the umask */
+    int mode;
     bool replace_stale; /* remove a Unix socket's file first if nobody listens on it */
 };
 
@@ -84,8 +90,8 @@ LY_API int ly_sock_bind(struct ly_sock *s, const struct ly_address *address);
 /* listen(2); a negative backlog counts as 0. */
 LY_API int ly_sock_listen(struct ly_sock *s, int backlog);
 
-/* Take one connection. ret_peer may be NULL. The new socket has no time-out. Returns 0, -EAGAIN, -ETIMEDOUT, -EINVAL (not
- * listening, or shut down), -EMFILE, ... Suspends. */
+/* Take one connection. ret_peer may be NULL. The new socket has no time-out. Returns 0, -EAGAIN, -ETIMEDOUT,
+ * -EINVAL (not listening, or shut down), -EMFILE, ... Suspends. */
 LY_API int ly_accept(struct ly_sock *listener, struct ly_sock **ret_sock, struct ly_address *ret_peer);
 
 /* ---- bytes ---- */
@@ -94,33 +100,36 @@ LY_API int ly_accept(struct ly_sock *listener, struct ly_sock **ret_sock, struct
  * Errors: -EAGAIN, -ETIMEDOUT, -ECANCELED, -ECONNRESET, -ENOTCONN, -EBADF. Suspends. Source: recv(2). */
 LY_API ssize_t ly_recv(struct ly_sock *s, void *buf, size_t n);
 
-/* As ly_recv with recv(2)'s flags: MSG_PEEK, MSG_DONTWAIT, MSG_WAITALL, MSG_OOB. MSG_TRUNC is clamped to n. */
+/* As ly_recv with recv(2)'s flags: MSG_PEEK, MSG_DONTWAIT, MSG_WAITALL, MSG_OOB. MSG_TRUNC is clamped to n.
+ */
 LY_API ssize_t ly_recv_flags(struct ly_sock *s, void *buf, size_t n, int flags);
 
 /* Receive exactly n bytes. Returns n, LY_EEOF if the peer ends first, or an error of ly_recv. Suspends. */
 LY_API ssize_t ly_recvall(struct ly_sock *s, void *buf, size_t n);
 
-/* Send: without a time-out all n bytes, else what fits now (at least 1). Errors: -EAGAIN, -ETIMEDOUT, -ECANCELED, -EPIPE,
- * -ECONNRESET, -EBADF. Suspends. Source: send(2). */
+/* Send: without a time-out all n bytes, else what fits now (at least 1). Errors: -EAGAIN, -ETIMEDOUT,
+ * -ECANCELED, -EPIPE, -ECONNRESET, -EBADF. Suspends. Source: send(2). */
 LY_API ssize_t ly_send(struct ly_sock *s, const void *buf, size_t n);
 LY_API ssize_t ly_send_flags(struct ly_sock *s, const void *buf, size_t n, int flags);
 
-/* Send all n bytes; the socket's time-out bounds the whole call. Returns 0 or an error of ly_send, after which an unknown
- * part has gone. Suspends. */
+/* Send all n bytes; the socket's time-out bounds the whole call. Returns 0 or an error of ly_send, after
+ * which an unknown part has gone. Suspends. */
 LY_API int ly_sendall(struct ly_sock *s, const void *buf, size_t n);
 
-/* As ly_sendall for a list of up to 1024 pieces. iov is used up as it goes (its entries change). flags: MSG_MORE or 0. */
+/* As ly_sendall for a list of up to 1024 pieces. iov is used up as it goes (its entries change). flags:
+ * MSG_MORE or 0. */
 LY_API int ly_sendallv(struct ly_sock *s, struct iovec *iov, int count, int flags);
 
 /* recvfrom(2), sendto(2). ret_from may be NULL; its length is 0 where there is no address. */
 LY_API ssize_t ly_recvfrom(struct ly_sock *s, void *buf, size_t n, int flags, struct ly_address *ret_from);
-LY_API ssize_t ly_sendto(struct ly_sock *s, const void *buf, size_t n, int flags, const struct ly_address *to);
+LY_API ssize_t ly_sendto(struct ly_sock *s, const void *buf, size_t n, int flags,
+                         const struct ly_address *to);
 
 /*
- * Send count bytes (0: up to the end) of the file fd from offset on; the file's position ends at offset + sent.
- * Falls back to read and send where the kernel refuses sendfile(2). The socket's time-out bounds each wait.
- * Returns the bytes sent (fewer than count when the file ends early). Errors: -EINVAL (time-out 0, datagram socket,
- * negative numbers), those of read(2) and ly_send. Suspends.
+ * Send count bytes (0: up to the end) of the file fd from offset on; the file's position ends at offset +
+ * sent. Falls back to read and send where the kernel refuses sendfile(2). The socket's time-out bounds each
+ * wait. Returns the bytes sent (fewer than count when the file ends early). Errors: -EINVAL (time-out 0,
+ * datagram socket, negative numbers), those of read(2) and ly_send. Suspends.
  */
 LY_API int64_t ly_sendfile(struct ly_sock *s, int fd, int64_t offset, int64_t count);
 
@@ -137,7 +146,8 @@ LY_API int64_t ly_sock_timeout(const struct ly_sock *s);
 LY_API int ly_sock_set_int(struct ly_sock *s, int level, int name, int value);
 LY_API int ly_sock_set_option(struct ly_sock *s, int level, int name, const void *value, socklen_t length);
 
-/* getsockopt(2). *length is the room (1..1024) and becomes what the kernel filled. Returns 0, -EINVAL or -errno. */
+/* getsockopt(2). *length is the room (1..1024) and becomes what the kernel filled. Returns 0, -EINVAL or
+ * -errno. */
 LY_API int ly_sock_get_int(const struct ly_sock *s, int level, int name, int *ret_value);
 LY_API int ly_sock_get_option(const struct ly_sock *s, int level, int name, void *value, socklen_t *length);
 

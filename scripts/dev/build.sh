@@ -7,11 +7,20 @@ configure() {
     shift
     set -- --werror -Dlibdir=lib "$@"
     if [ ! -f "$dir/build.ninja" ]; then
-        meson setup "$dir" "$@" >&2
+        quietly meson setup "$dir" "$@"
     elif [ "$(cat "$stamp" 2>/dev/null)" != "$*" ]; then
-        meson setup --reconfigure "$dir" "$@" >&2
+        quietly meson setup --reconfigure "$dir" "$@"
     fi
     printf '%s\n' "$*" >"$stamp"
+}
+
+# What a command prints is worth reading only when it fails.
+quietly() {
+    local output
+    output=$("$@" 2>&1 </dev/null) || {
+        say "$output"
+        die "failed: $*"
+    }
 }
 
 compile() {

@@ -6,7 +6,7 @@ declare -A packages=(
     [build]="gcc libc6-dev meson ninja-build pkg-config python3 liburing-dev libssl-dev libxxhash-dev"
     [test]="libcmocka-dev valgrind libc6-dbg procps util-linux
             qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
-    [lint]="clang clang-format clang-tidy g++"
+    [lint]="clang clang-format clang-tidy g++ shellcheck"
     [fuzz]="clang llvm libclang-rt-14-dev"
     [fresh]="debootstrap"
 )

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* An intrusive doubly linked list: a head and its members are both a struct ly__list; an empty one points to itself. */
+/* An intrusive doubly linked list: a head and its members are both a struct ly__list; an empty one points to
+ * itself. */
 #ifndef LY_BASE_LIST_H
 #define LY_BASE_LIST_H
 
@@ -15,8 +16,8 @@ struct ly__list {
 
 #define ly__list_each(it, head) for (struct ly__list *it = (head)->next; it != (head); it = it->next)
 /* As above; the current member may be removed, other members may not. */
-#define ly__list_each_safe(it, head)                                                                         \
-    for (struct ly__list *it = (head)->next, *it##_next = it->next; it != (head);                            \
+#define ly__list_each_safe(it, head)                                              \
+    for (struct ly__list *it = (head)->next, *it##_next = it->next; it != (head); \
          it = it##_next, it##_next = it->next)
 
 static inline void ly__list_init(struct ly__list *l)
