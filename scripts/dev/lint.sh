@@ -64,7 +64,7 @@ lint_readmes() {
 }
 
 lint_shell() {
-    shellcheck -x dev .ci/run scripts/check-installed scripts/lint-tidy-one scripts/dev/*.sh
+    shellcheck -x dev .ci/run scripts/check-installed scripts/fresh-inside scripts/lint-tidy-one scripts/dev/*.sh
 }
 
 # usage: dev_lint [CHECK...]
