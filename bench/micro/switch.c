@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What one switch between two stacks costs: ours, Boost.Context's jump_fcontext, the C library's swapcontext. Interleaved rounds
- * in one process; prints a line "name nanoseconds" each, the median of the rounds. Build with HAVE_BOOST_CONTEXT for the peer.
+ * What one switch between two stacks costs: ours, Boost.Context's jump_fcontext, the C library's swapcontext.
+ * Interleaved rounds in one process; prints a line "name nanoseconds" each, the median of the rounds. Build
+ * with HAVE_BOOST_CONTEXT for the peer.
  */
 #include "fiber/context.h"
 
