@@ -86,12 +86,10 @@ static void pass_on(int sig, siginfo_t *info, void *context)
 
     if (b->sa_flags & SA_SIGINFO)
         b->sa_sigaction(sig, info, context);
-    else if (b->sa_handler == SIG_DFL)
-        set_default(sig, info);
+    else if (b->sa_handler == SIG_DFL || (b->sa_handler == SIG_IGN && info->si_code > 0))
+        set_default(sig, info); /* ignoring a real fault would only bring it again, for ever */
     else if (b->sa_handler != SIG_IGN)
         b->sa_handler(sig);
-    else if (info->si_code > 0)
-        set_default(sig, info); /* a real fault cannot be ignored: it would come again for ever */
 }
 
 static void on_fault(int sig, siginfo_t *info, void *context)

@@ -253,7 +253,9 @@ static void *watch_twice_and_undo(void *arg)
     stack_t before, during, after;
 
     sigaltstack(NULL, &before);
-    *(int *)arg = ly__overflow_watch(describe) | ly__overflow_watch(describe);
+    *(int *)arg = ly__overflow_watch(describe);
+    if (*(int *)arg == 0)
+        *(int *)arg = ly__overflow_watch(describe);
     sigaltstack(NULL, &during);
     ly__overflow_unwatch();
     ly__overflow_unwatch();

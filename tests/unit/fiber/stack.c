@@ -186,7 +186,7 @@ static void a_thousand_stacks_are_few_mappings(void **state)
     for (int i = 0; i < 1000; i++)
         low[i] = ly__stack_get(&p);
     int after = count_mappings();
-    assert_in_range(after - before, 0, 40); /* mprotect would make it 2000 */
+    assert_in_range(after - before, 0, 100); /* a slab each and a sanitizer's; mprotect would make it 2000 */
     for (int i = 0; i < 1000; i++)
         ly__stack_put(&p, low[i]);
     ly__stacks_done(&p);
