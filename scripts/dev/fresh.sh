@@ -16,8 +16,9 @@ fresh_base() {
         mirror=$(host_sources | awk '$3 == "bookworm" {print $2; exit}')
         [ -n "$mirror" ] || die "no Debian 12 mirror in this host's apt sources"
         say "dev: making a minimal Debian 12"
-        debootstrap --variant=minbase --include=ca-certificates bookworm "$base" "$mirror" >&2 ||
-            die "debootstrap failed; see $base/debootstrap/debootstrap.log"
+        debootstrap --variant=minbase --include=ca-certificates bookworm "$base" "$mirror" >"$base.log" 2>&1 ||
+            die "debootstrap failed: $(tail -n 20 "$base.log")"
+        rm "$base.log"
         tar -C "$base" -cf "$cache/bookworm.tar.new" . && mv "$cache/bookworm.tar.new" "$cache/bookworm.tar"
     else
         tar -C "$base" -xf "$cache/bookworm.tar"

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+"""The scripts that judge: the count of test cases and the floors."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+SCRIPTS = pathlib.Path(os.environ["LY_SOURCE"]) / "scripts"
+
+
+class Scratch(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def run_script(self, path, *arguments):
+        return subprocess.run([sys.executable, path, *arguments], capture_output=True, text=True, check=False)
+
+
+class Report(Scratch):
+    def report(self, *entries):
+        log = self.folder / "testlog.json"
+        log.write_text("".join(json.dumps({"name": "n", "returncode": 0, **e}) + "\n" for e in entries))
+        done = self.run_script(SCRIPTS / "test-report", log)
+        return done.returncode, done.stdout.splitlines()[-1], done.stdout
+
+    def test_each_tap_line_is_a_case(self):
+        status, last, _ = self.report({"result": "OK", "stdout": "1..2\nok 1 - a\nok 2 - b\n"}, {"result": "OK"})
+        self.assertEqual((status, last), (0, "3 passed, 0 failed"))
+
+    def test_a_failed_case_is_named_and_fails_the_run(self):
+        status, last, output = self.report(
+            {"result": "FAIL", "returncode": 1, "stdout": "ok 1 - a\nnot ok 2 - bad news\n# why\n"}
+        )
+        self.assertEqual((status, last), (1, "1 passed, 1 failed"))
+        self.assertIn("failed: bad news", output)
+        self.assertIn("# why", output)
+
+    def test_a_crash_without_a_failed_line_is_a_failure(self):
+        status, last, _ = self.report({"result": "ERROR", "returncode": -11, "stdout": "ok 1 - a\n"})
+        self.assertEqual((status, last), (1, "1 passed, 1 failed"))
+
+    def test_a_time_out_is_a_failure(self):
+        self.assertEqual(self.report({"result": "TIMEOUT", "stdout": ""})[:2], (1, "0 passed, 1 failed"))
+
+    def test_a_skipped_case_is_not_a_passed_one(self):
+        status, last, output = self.report({"result": "FAIL", "stdout": "ok 1 - a\nnot ok 2 # SKIP b\n"})
+        self.assertEqual((status, last), (0, "1 passed, 0 failed"))
+        self.assertIn("1 skipped", output)
+
+    def test_no_case_at_all_is_a_failure(self):
+        self.assertEqual(self.report()[:2], (1, "0 passed, 0 failed"))
+        self.assertEqual(self.report({"result": "OK", "stdout": "1..1\nok 1 # SKIP a\n"})[:2], (1, "0 passed, 0 failed"))
+
+
+class Floors(Scratch):
+    def offences(self, path, include):
+        (self.folder / "scripts").mkdir(exist_ok=True)
+        shutil.copy(SCRIPTS / "lint-floors", self.folder / "scripts")
+        shutil.rmtree(self.folder / "src", ignore_errors=True)
+        source = self.folder / "src" / path
+        source.parent.mkdir(parents=True)
+        source.write_text(f"#include {include}\n")
+        done = self.run_script(self.folder / "scripts" / "lint-floors")
+        self.assertEqual(done.returncode, 1 if done.stdout else 0, done.stderr)
+        return done.stdout
+
+    def test_the_own_floor_and_those_below_are_allowed(self):
+        for path, include in (
+            ("net/a.c", '"net/b.h"'),
+            ("net/a.c", '"base/list.h"'),
+            ("net/a.c", "<lanyard/socket.h>"),
+            ("service/exec.c", '"service/service.h"'),
+            ("service/exec_child.c", '"service/exec.h"'),
+            ("cli/a.c", '"daemon/b.h"'),
+        ):
+            self.assertEqual(self.offences(path, include), "", (path, include))
+
+    def test_a_floor_above_is_refused(self):
+        for path, include in (
+            ("base/a.c", '"fiber/b.h"'),
+            ("net/a.c", "<lanyard/server.h>"),
+            ("daemon/a.c", '"cli/b.h"'),
+            ("base/a.c", '"../cli/b.h"'),
+        ):
+            self.assertIn(f"src/{path}:1:", self.offences(path, include), (path, include))
+
+    def test_a_service_does_not_include_another(self):
+        self.assertIn("of the service 'exec'", self.offences("service/files.c", '"service/exec.h"'))
+
+    def test_the_library_includes_no_library_of_the_program(self):
+        self.assertIn("only the program may use", self.offences("wire/a.c", "<xxhash.h>"))
+        self.assertEqual(self.offences("service/a.c", "<xxhash.h>"), "")
+
+
+if __name__ == "__main__":
+    unittest.main()
