@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The scheduler.
+ *
+ * A fiber that parks switches straight to the next ready one; only when none is ready, or when `slice`
+ * switches have gone by without asking the driver for events, does it switch to the loop's own context, which
+ * runs `turns` below on the thread's stack. Each look at the driver hands out a slice as long as the queue it
+ * filled (and a little more), so that a batch of a thousand events is served before the next system call,
+ * while fibers that only wake each other cannot keep the outside world waiting. A fiber that ends always goes
+ * through the loop's context, which puts its stack away: nobody ever frees the stack he stands on.
+ *
+ * Everything here belongs to one thread, except `mail` and `sleeping`. A poster pushes, then looks at
+ * sleeping; the loop sets sleeping, then looks at mail: with sequentially consistent order one of the two
+ * always sees the other, so no wake-up is lost, and a busy loop is never woken by a system call.
+ */
+#include "fiber/loop.h"
+#include "fiber/stack.h"
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SLICE_MIN 64 /* switches granted beyond those queued when the driver was asked */
+
+struct ly__list ly__loops = {&ly__loops, &ly__loops};
+pthread_mutex_t ly__loops_lock = PTHREAD_MUTEX_INITIALIZER;
+__thread struct ly__loop *ly__loop_here;
+
+/* ---- the queue of ready fibers ---- */
+
+static void push(struct ly__loop *l, struct ly__fiber *f)
+{
+    f->next = NULL;
+    *l->ready_tail = f;
+    l->ready_tail = &f->next;
+    l->nready++;
+}
+
+static struct ly__fiber *pop(struct ly__loop *l)
+{
+    struct ly__fiber *f = l->ready;
+    if (!f)
+        return NULL;
+    l->ready = f->next;
+    if (!l->ready)
+        l->ready_tail = &l->ready;
+    l->nready--;
+    return f;
+}
+
+/* ---- switching ---- */
+
+static inline void count_switch(struct ly__loop *l)
+{
+    unsigned long n = atomic_load_explicit(&l->switches, memory_order_relaxed);
+    atomic_store_explicit(&l->switches, n + 1, memory_order_relaxed);
+}
+
+static inline void enter(struct ly__loop *l, struct ly__fiber *f)
+{
+    l->running = f;
+    l->budget = LY__FIBER_BUDGET;
+    l->slice--;
+    ly__task_now = &f->task;
+    count_switch(l);
+}
+
+static inline void enter_loop(struct ly__loop *l)
+{
+    l->running = NULL;
+    ly__task_now = NULL;
+    count_switch(l);
+}
+
+/* Leave the running fiber f, which is parked or queued, for whoever is next. */
+static void switch_away(struct ly__loop *l, struct ly__fiber *f)
+{
+    struct ly__fiber *next = l->slice ? pop(l) : NULL;
+    if (next == f) {
+        enter(l, f);
+        return;
+    }
+    if (next)
+        enter(l, next);
+    else
+        enter_loop(l);
+    ly__context_switch(&f->context, next ? &next->context : &l->context);
+}
+
+static void fiber_main(void *arg)
+{
+    struct ly__fiber *f = arg;
+    struct ly__loop *l = f->task.loop;
+
+    ly__context_arrived(&f->context);
+    ly__task_run(&f->task);
+    l->ended = f;
+    enter_loop(l);
+    ly__context_leave(&f->context, &l->context);
+}
+
+static void put_away_ended(struct ly__loop *l)
+{
+    struct ly__fiber *f = l->ended;
+    if (!f)
+        return;
+    l->ended = NULL;
+    l->fibers--;
+    ly__loop_release_timer(l);
+    ly__context_done(&f->context);
+    ly__stack_put(&l->stacks, f->stack);
+}
+
+/* ---- fibers ---- */
+
+static void time_out(struct ly__timer *t)
+{
+    ly__fiber_wake(ly__container_of(t, struct ly__fiber, timer), -ETIMEDOUT);
+}
+
+/*
+ * Stacks lie a power of two apart, so that their tops would all fall into the same few sets of the caches;
+ * each starts a little lower, by a number that looks random.
+ */
+static size_t colour(const void *stack)
+{
+    uint32_t number = (uint32_t)((uintptr_t)stack >> 14);
+    return (number * 2654435761u >> 16) % 12 * 64;
+}
+
+int ly__fiber_go(struct ly__loop *l, struct ly_scope *home, ly_task_fn *fn, void *arg,
+                 struct ly_future *future)
+{
+    if (ly__loop_promise_timer(l) < 0)
+        return -ENOMEM;
+    void *stack = ly__stack_get(&l->stacks);
+    if (!stack) {
+        ly__loop_release_timer(l);
+        return -ENOMEM;
+    }
+    char *top = (char *)stack + l->stacks.size - colour(stack);
+    struct ly__fiber *f = (void *)(top - ((sizeof *f + 63) & ~(size_t)63));
+
+    ly__task_init(&f->task, home, fn, arg);
+    f->task.loop = l;
+    f->task.future = future;
+    f->timer = (struct ly__timer){.fire = time_out};
+    f->stack = stack;
+    f->parked = false;
+    ly__context_make(&f->context, stack, l->stacks.size, f, fiber_main, f);
+    ly__list_append(&home->tasks, &f->task.in_scope);
+    home->running++;
+    l->fibers++;
+    push(l, f);
+    return 0;
+}
+
+void ly__fiber_wake(struct ly__fiber *f, int result)
+{
+    if (!f->parked)
+        return;
+    f->parked = false;
+    f->wake_result = result;
+    push(f->task.loop, f);
+}
+
+void ly__fiber_yield(void)
+{
+    struct ly__loop *l = ly__loop_here;
+    push(l, l->running);
+    switch_away(l, l->running);
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Set the timer of a fiber's wait by what it asked for and what its scopes say now. */
+static void set_wait_timer(struct ly__fiber *f)
+{
+    struct ly__loop *l = f->task.loop;
+    int64_t limit = earlier(f->wait_deadline, ly__task_deadline(&f->task));
+    if (limit == LY_NEVER)
+        ly__timer_clear(&l->timers, &f->timer);
+    else
+        ly__timer_set(&l->timers, &f->timer, limit);
+}
+
+static int park_fiber(struct ly__fiber *f, int64_t deadline, const char *waits_for, enum ly__wait_kind kind)
+{
+    struct ly__loop *l = f->task.loop;
+
+    f->wait_deadline = deadline;
+    if (deadline != LY__UNINTERRUPTED) {
+        int r = ly__task_allowed(&f->task);
+        if (r < 0)
+            return r;
+        set_wait_timer(f);
+    }
+    f->task.waits_for = waits_for;
+    f->wait_kind = (uint8_t)kind;
+    l->outside += kind != LY__WAIT_PEER;
+    f->parked = true;
+    switch_away(l, f);
+    l->outside -= kind != LY__WAIT_PEER;
+    f->task.waits_for = NULL;
+    ly__timer_clear(&l->timers, &f->timer);
+    return f->wake_result;
+}
+
+int ly__park(int64_t deadline, const char *waits_for, enum ly__wait_kind kind)
+{
+    struct ly__task *t = ly__task_self();
+    if (!t)
+        return -ENOMEM;
+    if (t->loop)
+        return park_fiber(ly__fiber_of(t), deadline, waits_for, kind);
+    t->waits_for = waits_for;
+    int r = ly__thread_park((struct ly__thread *)(void *)t, deadline);
+    t->waits_for = NULL;
+    return r;
+}
+
+void ly__fiber_interrupt(struct ly__fiber *f)
+{
+    if (!f->parked || f->wait_deadline == LY__UNINTERRUPTED)
+        return;
+    if (atomic_load_explicit(&f->task.scope->cancelled, memory_order_relaxed))
+        ly__fiber_wake(f, -ECANCELED);
+    else
+        set_wait_timer(f);
+}
+
+/* ---- timers' room ---- */
+
+int ly__loop_promise_timer(struct ly__loop *l)
+{
+    int r = ly__timers_reserve(&l->timers, l->timers_promised + 1);
+    if (r == 0)
+        l->timers_promised++;
+    return r;
+}
+
+void ly__loop_release_timer(struct ly__loop *l)
+{
+    l->timers_promised--;
+}
+
+/* ---- mail ---- */
+
+void ly__loop_post(struct ly__loop *l, struct ly__mail *m)
+{
+    struct ly__mail *head = atomic_load_explicit(&l->mail, memory_order_relaxed);
+    do
+        m->next = head;
+    while (!atomic_compare_exchange_weak(&l->mail, &head, m));
+    if (atomic_load(&l->sleeping) && atomic_exchange(&l->sleeping, false))
+        l->driver->wake(l->driver_data);
+}
+
+/* Deliver what others posted, in the order in which they did. */
+static void take_mail(struct ly__loop *l)
+{
+    struct ly__mail *m = atomic_exchange(&l->mail, NULL), *in_order = NULL;
+    while (m) {
+        struct ly__mail *next = m->next;
+        m->next = in_order;
+        in_order = m;
+        m = next;
+    }
+    while (in_order) {
+        m = in_order;
+        in_order = m->next;
+        m->deliver(m);
+    }
+}
+
+/* ---- the loop ---- */
+
+static void run_ready(struct ly__loop *l)
+{
+    struct ly__fiber *f;
+    while (l->slice && (f = pop(l))) {
+        enter(l, f);
+        ly__context_switch(&l->context, &f->context);
+        put_away_ended(l);
+    }
+}
+
+/* No fiber can run, no timer is set, and nothing outside the loop could wake one. */
+static bool all_wait_for_each_other(struct ly__loop *l)
+{
+    return !l->ready && l->outside == 0 && l->timers.count == 0 && !atomic_load(&l->mail);
+}
+
+static void ask_driver(struct ly__loop *l)
+{
+    int64_t deadline = l->ready ? 0 : ly__timers_next(&l->timers);
+    if (!l->ready) {
+        atomic_store(&l->sleeping, true);
+        if (atomic_load(&l->mail))
+            deadline = 0;
+    }
+    l->driver->turn(l->driver_data, deadline);
+    atomic_store_explicit(&l->sleeping, false, memory_order_relaxed);
+    count_switch(l);
+}
+
+static void turns(struct ly__loop *l)
+{
+    while (!l->stop) {
+        if (atomic_load_explicit(&l->mail, memory_order_relaxed))
+            take_mail(l);
+        if (all_wait_for_each_other(l))
+            ly__loop_break_deadlock(l);
+        ask_driver(l);
+        if (l->timers.count)
+            ly__timers_fire(&l->timers, ly_now());
+        l->slice = l->nready + SLICE_MIN;
+        run_ready(l);
+    }
+}
+
+struct first {
+    ly_task_fn *fn;
+    void *arg;
+    int result;
+    struct ly__loop *loop;
+};
+
+static int run_first(void *arg)
+{
+    struct first *first = arg;
+    first->result = first->fn(first->arg);
+    first->loop->stop = true;
+    return 0;
+}
+
+int ly__loop_run(struct ly__loop *l, ly_task_fn *fn, void *arg, int *ret_result)
+{
+    struct first first = {fn, arg, 0, l};
+    struct ly__task *outer = ly__task_now;
+
+    int r = ly__fiber_go(l, &l->root, run_first, &first, NULL);
+    if (r < 0)
+        return r;
+    ly__loop_here = l;
+    ly__task_now = NULL;
+    ly__context_of_thread(&l->context);
+    l->thread = pthread_self();
+    l->slice = SLICE_MIN;
+    run_ready(l);
+    turns(l);
+    ly__loop_here = NULL;
+    ly__task_now = outer;
+    *ret_result = first.result;
+    return 0;
+}
+
+void ly__loop_init(struct ly__loop *l, const struct ly_run_options *options)
+{
+    *l = (struct ly__loop){0};
+    l->ready_tail = &l->ready;
+    ly__list_init(&l->scopes);
+    ly__stacks_init(&l->stacks, options ? options->stack_size : 0);
+    ly__scope_init(&l->root, NULL, l);
+    l->root.name = "loop";
+    if (options) {
+        l->stall_ms = options->stall_ms;
+        l->hooks = options->hooks;
+    }
+    pthread_mutex_lock(&ly__loops_lock);
+    ly__list_append(&ly__loops, &l->in_loops);
+    pthread_mutex_unlock(&ly__loops_lock);
+}
+
+void ly__loop_done(struct ly__loop *l)
+{
+    take_mail(l);
+    pthread_mutex_lock(&ly__loops_lock);
+    ly__list_remove(&l->in_loops);
+    pthread_mutex_unlock(&ly__loops_lock);
+    ly__timers_done(&l->timers);
+    ly__stacks_done(&l->stacks);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the runtime says when something is wrong: a list of a loop's fibers, and the end of a wait of all for
+ * each other.
+ *
+ * A deadlock is certain, not guessed: no fiber is ready, no timer is set, no descriptor is watched, nothing
+ * runs on the offload pool and no shared channel is waited for. The waits then end with -EDEADLK, because a
+ * program that hangs for ever helps nobody, and a handler passes the error on like any other.
+ */
+#include "fiber/loop.h"
+#include <errno.h>
+#include <lanyard/log.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static size_t add_line(char *buf, size_t cap, size_t used, const struct ly__task *t)
+{
+    int n = snprintf(buf + used, cap - used, "fiber %llu \"%s\" %s%s\n", (unsigned long long)t->id, t->name,
+                     t->waits_for ? "waits for " : "is running or ready", t->waits_for ? t->waits_for : "");
+    if (n < 0 || (size_t)n >= cap - used)
+        return cap - 1;
+    return used + (size_t)n;
+}
+
+size_t ly__loop_report(struct ly__loop *l, char *buf, size_t cap)
+{
+    size_t used = 0;
+    buf[0] = 0;
+    ly__list_each (s, &l->scopes) {
+        struct ly_scope *scope = ly__container_of(s, struct ly_scope, in_loop);
+        ly__list_each (t, &scope->tasks) {
+            if (used + 1 >= cap)
+                return used;
+            used = add_line(buf, cap, used, ly__container_of(t, struct ly__task, in_scope));
+        }
+    }
+    return used;
+}
+
+static void tell(struct ly__loop *l)
+{
+    static const char title[] = "every fiber of the loop waits for another one\n";
+    char report[4096];
+    memcpy(report, title, sizeof title);
+    ly__loop_report(l, report + sizeof title - 1, sizeof report - sizeof title);
+    if (l->hooks && l->hooks->deadlock)
+        l->hooks->deadlock(report);
+    else
+        ly_log(LY_LOG_ERROR, "fiber", "deadlock", LY_STR("report", report));
+}
+
+void ly__loop_break_deadlock(struct ly__loop *l)
+{
+    tell(l);
+    ly__list_each (s, &l->scopes) {
+        struct ly_scope *scope = ly__container_of(s, struct ly_scope, in_loop);
+        ly__list_each (t, &scope->tasks) {
+            struct ly__fiber *f = ly__fiber_of(ly__container_of(t, struct ly__task, in_scope));
+            if (f->parked && f->wait_deadline != LY__UNINTERRUPTED)
+                ly__fiber_wake(f, -EDEADLK);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The epoll reactor: a descriptor is registered once, for both directions, edge-triggered. Arming costs
+ * nothing after that: every edge sets a latch whether somebody waits or not.
+ */
+#include "reactor/reactor.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define BATCH 512
+
+struct epoll_reactor {
+    struct ly__reactor base;
+    int fd;
+    struct epoll_event events[BATCH];
+};
+
+static struct epoll_reactor *of(struct ly__reactor *r)
+{
+    return (struct epoll_reactor *)(void *)r;
+}
+
+static void epoll_close(struct ly__reactor *r)
+{
+    if (of(r)->fd >= 0)
+        close(of(r)->fd);
+    ly__reactor_done(r);
+    free(r);
+}
+
+static int epoll_open(struct ly__reactor **ret_reactor)
+{
+    struct epoll_reactor *e = malloc(sizeof *e);
+    if (!e)
+        return -ENOMEM;
+    e->fd = -1;
+    int r = ly__reactor_init(&e->base, &ly__epoll_ops);
+    if (r < 0)
+        goto out;
+    struct epoll_event wake = {.events = EPOLLIN};
+    e->fd = epoll_create1(EPOLL_CLOEXEC);
+    r = e->fd < 0 || epoll_ctl(e->fd, EPOLL_CTL_ADD, e->base.wake_fd, &wake) < 0 ? -errno : 0;
+    if (r < 0)
+        goto out;
+    *ret_reactor = &e->base;
+    e = NULL; /* handed over */
+out:
+    if (e)
+        epoll_close(&e->base);
+    return r;
+}
+
+static unsigned events_of(uint32_t events)
+{
+    unsigned mask = 0;
+    if (events & (EPOLLIN | EPOLLPRI))
+        mask |= LY__EVENT_IN;
+    if (events & EPOLLOUT)
+        mask |= LY__EVENT_OUT;
+    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        mask |= LY__EVENT_END;
+    return mask;
+}
+
+static void epoll_turn(struct ly__reactor *r, int64_t deadline)
+{
+    struct epoll_reactor *e = of(r);
+    int n = epoll_wait(e->fd, e->events, BATCH, ly__reactor_ms(deadline));
+    for (int i = 0; i < n; i++) {
+        struct ly__io *io = e->events[i].data.ptr;
+        if (io)
+            ly__io_event(io, events_of(e->events[i].events));
+        else
+            ly__reactor_drain_wake(r);
+    }
+}
+
+static int epoll_arm(struct ly__reactor *r, struct ly__io *io, enum ly__dir dir)
+{
+    (void)dir;
+    if (io->registered)
+        return 0;
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = io};
+    if (epoll_ctl(of(r)->fd, EPOLL_CTL_ADD, io->fd, &event) < 0)
+        return -errno;
+    io->registered = true;
+    return 0;
+}
+
+/* Always by hand: a child about to exec may hold a copy of the descriptor, and then closing ours would not
+ * unregister it. */
+static void epoll_forget(struct ly__reactor *r, struct ly__io *io)
+{
+    if (!io->registered)
+        return;
+    epoll_ctl(of(r)->fd, EPOLL_CTL_DEL, io->fd, NULL);
+    io->registered = false;
+}
+
+const struct ly__reactor_ops ly__epoll_ops = {
+    .name = "epoll",
+    .open = epoll_open,
+    .close = epoll_close,
+    .turn = epoll_turn,
+    .arm = epoll_arm,
+    .forget = epoll_forget,
+};

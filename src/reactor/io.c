@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+#include "reactor/io.h"
+#include "reactor/reactor.h"
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <unistd.h>
+
+static const char *const waits_for[] = {"input", "output"};
+
+static bool is_ready(const struct ly__io *io, enum ly__dir dir)
+{
+    return atomic_load_explicit(&io->ready[dir], memory_order_relaxed);
+}
+
+static void set_ready(struct ly__io *io, enum ly__dir dir, bool ready)
+{
+    atomic_store_explicit(&io->ready[dir], ready, memory_order_relaxed);
+}
+
+void ly__io_init(struct ly__io *io, int fd)
+{
+    *io = (struct ly__io){.fd = fd};
+    set_ready(io, LY__IN, true);
+    set_ready(io, LY__OUT, true);
+}
+
+/* ---- watches ---- */
+
+static void fire_all(struct ly__io *io, enum ly__dir dir, int result)
+{
+    struct ly__watch *w = io->waits[dir];
+    io->waits[dir] = NULL;
+    while (w) {
+        struct ly__watch *next = w->next;
+        ly__loop_here->outside--;
+        w->fire(w, result);
+        w = next;
+    }
+}
+
+void ly__io_event(struct ly__io *io, unsigned events)
+{
+    if (events & LY__EVENT_END) {
+        io->stays_ready = true;
+        events |= LY__EVENT_IN | LY__EVENT_OUT;
+    }
+    if (events & LY__EVENT_IN) {
+        set_ready(io, LY__IN, true);
+        fire_all(io, LY__IN, 0);
+    }
+    if (events & LY__EVENT_OUT) {
+        set_ready(io, LY__OUT, true);
+        fire_all(io, LY__OUT, 0);
+    }
+}
+
+static void forget(struct ly__io *io)
+{
+    if (io->reactor && io->reactor->ops->forget)
+        io->reactor->ops->forget(io->reactor, io);
+    io->reactor = NULL;
+}
+
+/* Let the calling loop's reactor know the descriptor; it moves here if nobody waits for it elsewhere. */
+static int attach(struct ly__io *io, struct ly__reactor *r)
+{
+    if (io->reactor == r)
+        return 0;
+    if (io->waits[LY__IN] || io->waits[LY__OUT])
+        return -EBUSY;
+    forget(io);
+    io->reactor = r;
+    return 0;
+}
+
+int ly__io_watch(struct ly__io *io, enum ly__dir dir, struct ly__watch *w)
+{
+    struct ly__reactor *reactor = ly__loop_here->driver_data;
+    int r = attach(io, reactor);
+    if (r < 0)
+        return r;
+    if (!io->waits[dir]) {
+        r = reactor->ops->arm(reactor, io, dir);
+        if (r < 0)
+            return r;
+    }
+    struct ly__watch **end = &io->waits[dir];
+    while (*end)
+        end = &(*end)->next;
+    w->next = NULL;
+    *end = w;
+    ly__loop_here->outside++;
+    return 0;
+}
+
+void ly__io_unwatch(struct ly__io *io, enum ly__dir dir, struct ly__watch *w)
+{
+    struct ly__watch **at = &io->waits[dir];
+    while (*at && *at != w)
+        at = &(*at)->next;
+    if (!*at)
+        return;
+    *at = w->next;
+    ly__loop_here->outside--;
+    if (!io->waits[dir] && io->reactor->ops->disarm)
+        io->reactor->ops->disarm(io->reactor, io, dir);
+}
+
+/* ---- waiting in a fiber ---- */
+
+struct fiber_watch {
+    struct ly__watch watch;
+    struct ly__fiber *fiber;
+    bool fired;
+    int result;
+};
+
+static void wake_fiber(struct ly__watch *w, int result)
+{
+    struct fiber_watch *f = ly__container_of(w, struct fiber_watch, watch);
+    f->fired = true;
+    f->result = result;
+    ly__fiber_wake(f->fiber, result);
+}
+
+static int wait_in_fiber(struct ly__io *io, enum ly__dir dir, int64_t deadline)
+{
+    struct fiber_watch f = {.watch.fire = wake_fiber, .fiber = ly__loop_here->running};
+    int r = ly__io_watch(io, dir, &f.watch);
+    if (r < 0)
+        return r;
+    r = ly__park(deadline, waits_for[dir], LY__WAIT_IO);
+    if (f.fired)
+        return f.result;
+    ly__io_unwatch(io, dir, &f.watch);
+    return r;
+}
+
+/* ---- waiting in a thread ---- */
+
+static int64_t thread_deadline(const struct ly__task *t, int64_t deadline)
+{
+    int64_t limit = t ? ly__task_deadline(t) : LY_NEVER;
+    return deadline < limit ? deadline : limit;
+}
+
+/* poll(2) one direction of fd, and the cancellation of the scopes around the calling thread. */
+static int wait_in_thread(int fd, enum ly__dir dir, int64_t deadline)
+{
+    struct ly__task *t = ly__task_now;
+    struct pollfd p[2] = {{.fd = fd, .events = dir == LY__IN ? POLLIN : POLLOUT},
+                          {.fd = -1, .events = POLLIN}};
+    if (t && t->scope) {
+        p[1].fd = ly__scope_cancel_fd(t->scope);
+        if (p[1].fd < 0)
+            return p[1].fd;
+    }
+    for (;;) {
+        int r = t ? ly__task_allowed(t) : 0;
+        if (r < 0)
+            return r;
+        int64_t limit = thread_deadline(t, deadline);
+        r = poll(p, 2, ly__reactor_ms(limit));
+        if (r < 0 && errno != EINTR)
+            return -errno;
+        if (r > 0 && p[0].revents & POLLNVAL)
+            return -EBADF;
+        if (r > 0 && p[0].revents)
+            return 0;
+        if (limit != LY_NEVER && ly_now() >= limit)
+            return -ETIMEDOUT;
+    }
+}
+
+int ly__io_wait(struct ly__io *io, enum ly__dir dir, int64_t deadline)
+{
+    if (io->fd < 0)
+        return -EBADF;
+    if (deadline == LY__NOWAIT)
+        return -EAGAIN;
+    if (ly__loop_here)
+        return wait_in_fiber(io, dir, deadline);
+    int r = wait_in_thread(io->fd, dir, deadline);
+    if (r == 0)
+        set_ready(io, dir, true);
+    return r;
+}
+
+int ly__io_poll(struct ly__io *io, enum ly__dir dir, int64_t deadline)
+{
+    struct pollfd p = {.fd = io->fd, .events = dir == LY__IN ? POLLIN : POLLOUT};
+    if (io->fd < 0)
+        return -EBADF;
+    if (poll(&p, 1, 0) > 0)
+        return 0;
+    return ly__io_wait(io, dir, deadline);
+}
+
+/* ---- closing ---- */
+
+int ly__io_release(struct ly__io *io)
+{
+    int fd = io->fd;
+    if (fd < 0)
+        return -1;
+    forget(io);
+    io->fd = -1;
+    if (ly__loop_here) {
+        fire_all(io, LY__IN, -EBADF);
+        fire_all(io, LY__OUT, -EBADF);
+    }
+    return fd;
+}
+
+void ly__io_close(struct ly__io *io)
+{
+    int fd = ly__io_release(io);
+    if (fd >= 0)
+        close(fd);
+}
+
+/* ---- the calls ---- */
+
+/*
+ * What every call does around its system call: make sure it may be made, and afterwards say whether to return
+ * r (true) or to try again. Written as two small functions so that the common way through, ready and
+ * successful, is a few instructions.
+ */
+static int before(struct ly__io *io, enum ly__dir dir, int64_t deadline)
+{
+    if (__builtin_expect(io->fd < 0, 0))
+        return -EBADF;
+    struct ly__task *t = ly__task_now;
+    if (t && t->scope) {
+        int r = ly__task_allowed(t);
+        if (r < 0)
+            return r;
+    }
+    if (__builtin_expect(!is_ready(io, dir), 0) && deadline != LY__NOWAIT)
+        return ly__io_wait(io, dir, deadline);
+    return 0;
+}
+
+static bool again(struct ly__io *io, enum ly__dir dir, int64_t deadline, ssize_t *r)
+{
+    if (*r >= 0) {
+        ly__fiber_pay();
+        return false;
+    }
+    if (*r == -EINTR)
+        return true;
+    if (*r != -EAGAIN)
+        return false;
+    set_ready(io, dir, false);
+    return deadline != LY__NOWAIT;
+}
+
+#define CALL(io, dir, deadline, call)        \
+    ssize_t r;                               \
+    do {                                     \
+        r = before((io), (dir), (deadline)); \
+        if (r < 0)                           \
+            return r;                        \
+        r = (call);                          \
+        r = r < 0 ? -errno : r;              \
+    } while (again((io), (dir), (deadline), &r))
+
+/* A stream that gave less than was asked for has nothing more now. */
+static void note_short(struct ly__io *io, ssize_t got, size_t asked, int flags)
+{
+    if (got > 0 && (size_t)got < asked && !io->stays_ready && !(flags & (MSG_PEEK | MSG_OOB)))
+        set_ready(io, LY__IN, false);
+}
+
+ssize_t ly__io_recv(struct ly__io *io, void *buf, size_t n, int flags, int64_t deadline)
+{
+    struct ly__loop *l = ly__loop_here;
+    struct ly__reactor *reactor = l ? l->driver_data : NULL;
+    if (reactor && reactor->ops->recv && !is_ready(io, LY__IN) && deadline != LY__NOWAIT && io->fd >= 0) {
+        int a = attach(io, reactor);
+        return a < 0 ? a : reactor->ops->recv(reactor, io, buf, n, flags, deadline);
+    }
+    CALL(io, LY__IN, deadline, recv(io->fd, buf, n, flags | MSG_DONTWAIT));
+    note_short(io, r, n, flags);
+    return r;
+}
+
+ssize_t ly__io_send(struct ly__io *io, const void *buf, size_t n, int flags, int64_t deadline)
+{
+    CALL(io, LY__OUT, deadline, send(io->fd, buf, n, flags | MSG_DONTWAIT | MSG_NOSIGNAL));
+    return r;
+}
+
+ssize_t ly__io_recvmsg(struct ly__io *io, struct msghdr *m, int flags, int64_t deadline)
+{
+    CALL(io, LY__IN, deadline, recvmsg(io->fd, m, flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC));
+    return r;
+}
+
+ssize_t ly__io_sendmsg(struct ly__io *io, const struct msghdr *m, int flags, int64_t deadline)
+{
+    CALL(io, LY__OUT, deadline, sendmsg(io->fd, m, flags | MSG_DONTWAIT | MSG_NOSIGNAL));
+    return r;
+}
+
+ssize_t ly__io_read(struct ly__io *io, void *buf, size_t n, int64_t deadline)
+{
+    CALL(io, LY__IN, deadline, read(io->fd, buf, n));
+    return r;
+}
+
+ssize_t ly__io_write(struct ly__io *io, const void *buf, size_t n, int64_t deadline)
+{
+    CALL(io, LY__OUT, deadline, write(io->fd, buf, n));
+    return r;
+}
+
+static ssize_t accept_one(struct ly__io *io, struct sockaddr *address, socklen_t *length, int64_t deadline)
+{
+    CALL(io, LY__IN, deadline, accept4(io->fd, address, length, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    return r;
+}
+
+int ly__io_accept(struct ly__io *io, struct sockaddr *address, socklen_t *length, int64_t deadline)
+{
+    return (int)accept_one(io, address, length, deadline);
+}
+
+ssize_t ly__io_call(struct ly__io *io, enum ly__dir dir, int64_t deadline, ssize_t (*call)(int, void *),
+                    void *arg)
+{
+    ssize_t r;
+    do {
+        r = before(io, dir, deadline);
+        if (r < 0)
+            return r;
+        r = call(io->fd, arg);
+    } while (again(io, dir, deadline, &r));
+    return r;
+}
