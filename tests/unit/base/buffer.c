@@ -191,9 +191,16 @@ static void without_memory_the_content_stays(void **state)
     ly_buffer_done(&b);
 }
 
-/* An address sanitizer is asked to answer NULL as the C library does. */
-const char *__asan_default_options(void);
+/* A sanitizer is asked to answer NULL as the C library does. */
+LY_API const char *__asan_default_options(void);
+LY_API const char *__tsan_default_options(void);
+
 const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
+const char *__tsan_default_options(void)
 {
     return "allocator_may_return_null=1";
 }
