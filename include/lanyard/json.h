@@ -18,7 +18,8 @@
 extern "C" {
 #endif
 
-#define LY_JSON_DEPTH 32 /* deepest nesting that is accepted */
+#define LY_JSON_DEPTH 32  /* deepest nesting that is accepted */
+#define LY_JSON_NAMES 256 /* most names in the outermost object */
 
 enum ly_json_type {
     LY_JSON_NONE,
@@ -35,8 +36,9 @@ struct ly_json {
     size_t length;    /* bytes up to its end */
 };
 
-/* Check a whole text: one value, valid UTF-8, no duplicate names in the outermost object, nesting at most
- * LY_JSON_DEPTH. Returns 0 and the value, or LY_EJSON. */
+/* Check a whole text: one value, valid UTF-8, no U+0000, no duplicate names in the outermost object and at
+ * most LY_JSON_NAMES of them, nesting at most LY_JSON_DEPTH, no lone surrogate but those described at the
+ * writing functions. Returns 0 and the value, or LY_EJSON. */
 LY_API int ly_json_check(struct ly_json *ret_value, const char *text, size_t length);
 
 LY_API enum ly_json_type ly_json_type(struct ly_json value);
@@ -53,6 +55,7 @@ LY_API bool ly_json_next(struct ly_json container, size_t *it, struct ly_json *r
 /* An integer without fraction or exponent, within int64. Returns 0 or LY_EFIELD. */
 LY_API int ly_json_int(struct ly_json value, int64_t *ret);
 LY_API int ly_json_bool(struct ly_json value, bool *ret);
+/* Any number within double's range, of less than 512 characters. Returns 0 or LY_EFIELD. */
 LY_API int ly_json_double(struct ly_json value, double *ret);
 
 /* Decode a string into buf, zero-terminated. Returns its length; LY_EFIELD (no string, or it holds a zero
@@ -64,9 +67,10 @@ LY_API bool ly_json_equal(struct ly_json value, const char *text);
 
 /*
  * Writing: members are appended with the commas they need. Text that is not UTF-8 has each bad byte b written
- * as U+DC00+b
- * ("surrogateescape"), which ly_json_string turns back into the byte, so that any file name survives. ASCII
- * only. All return 0, LY_ETOOBIG or -ENOMEM; name is NULL inside arrays.
+ * as U+DC00+b ("surrogateescape"), which ly_json_string turns back into the byte, so that any file name
+ * survives. ASCII only. A text begins where the buffer is empty or ends in a line end.
+ * All return 0, LY_ETOOBIG or -ENOMEM (nothing is appended then); name is NULL inside arrays and for a text's
+ * outermost value.
  */
 LY_API int ly_json_open(struct ly_buffer *b, const char *name, char bracket); /* '{' or '[' */
 LY_API int ly_json_close(struct ly_buffer *b, char bracket);                  /* '}' or ']' */
@@ -74,6 +78,7 @@ LY_API int ly_json_put_string(struct ly_buffer *b, const char *name, const char 
 LY_API int ly_json_put_bytes(struct ly_buffer *b, const char *name, const char *value, size_t length);
 LY_API int ly_json_put_int(struct ly_buffer *b, const char *name, int64_t value);
 LY_API int ly_json_put_bool(struct ly_buffer *b, const char *name, bool value);
+/* In the shortest form that reads back as the same number. NaN and the infinities have none: -EINVAL. */
 LY_API int ly_json_put_double(struct ly_buffer *b, const char *name, double value);
 
 #ifdef __cplusplus
