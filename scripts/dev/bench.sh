@@ -8,6 +8,7 @@ dev_bench() {
     mapfile -t peers < <(sed 's/#.*//' bench/packages | tr -s ' \t' '\n' | sed '/^$/d')
     need build
     install_packages "${peers[@]}"
-    dev_build
+    configure build-bench -Dtests=disabled -Dexamples=false -Dbench=true
+    compile build-bench
     bench/run "$@"
 }

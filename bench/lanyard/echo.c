@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ly-echo [--address A] [--reactor R] [--policy P] [--buffer 1024|16384] [--at-accept]
+ *
+ * The library's echo server as a user would write it, on the public interface alone. --at-accept starts a
+ * fiber at accept instead of at the first byte. Prints "listening ADDRESS".
+ */
+#include <lanyard/lanyard.h>
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int echo_with(struct ly_sock *sock, char *buffer, size_t size)
+{
+    ssize_t n;
+    while ((n = ly_recv(sock, buffer, size)) > 0) {
+        int r = ly_sendall(sock, buffer, (size_t)n);
+        if (r < 0)
+            return r;
+    }
+    return (int)n;
+}
+
+static int echo_small(struct ly_request *rq)
+{
+    char buffer[1024];
+    return echo_with(rq->sock, buffer, sizeof buffer);
+}
+
+static int echo_large(struct ly_request *rq)
+{
+    char buffer[16384];
+    return echo_with(rq->sock, buffer, sizeof buffer);
+}
+
+/* A load that ends hangs up in the middle of messages: no news. */
+static void ignore_error(struct ly_request *rq, const char *where, int error)
+{
+    (void)rq;
+    (void)where;
+    (void)error;
+}
+
+static enum ly_policy policy(const char *name)
+{
+    static const char *const names[] = {[LY_FIBERS] = "fibers",
+                                        [LY_SEQUENTIAL] = "sequential",
+                                        [LY_FORKING] = "forking",
+                                        [LY_THREADING] = "threading"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (!strcmp(name, names[i]))
+            return (enum ly_policy)i;
+    }
+    fprintf(stderr, "ly-echo: no policy %s\n", name);
+    exit(2);
+}
+
+static struct ly_server_options parse(int argc, char **argv)
+{
+    static const struct option known[] = {
+        {"address", required_argument, NULL, 'a'}, {"reactor", required_argument, NULL, 'r'},
+        {"policy", required_argument, NULL, 'p'},  {"buffer", required_argument, NULL, 'b'},
+        {"at-accept", no_argument, NULL, 'f'},     {0}};
+    struct ly_server_options o = {.address = "tcp://127.0.0.1:0",
+                                  .handler.handle = echo_large,
+                                  .hooks.handle_error = ignore_error,
+                                  .listen.backlog = 4096,
+                                  .max_requests = 100000,
+                                  .no_delay = true};
+    for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
+        switch (c) {
+        case 'a':
+            o.address = optarg;
+            break;
+        case 'r':
+            o.reactor = optarg;
+            break;
+        case 'p':
+            o.policy = policy(optarg);
+            break;
+        case 'b':
+            o.handler.handle = strcmp(optarg, "1024") ? echo_large : echo_small;
+            break;
+        case 'f':
+            o.server_speaks_first = true;
+            break;
+        default:
+            exit(2);
+        }
+    }
+    return o;
+}
+
+int main(int argc, char **argv)
+{
+    struct ly_server_options options = parse(argc, argv);
+    struct ly_server *server;
+    struct ly_address address;
+    char text[LY_ADDRESS_TEXT];
+    int r = ly_server_open(&server, &options);
+    if (r >= 0)
+        r = ly_server_address(server, &address);
+    if (r < 0) {
+        fprintf(stderr, "ly-echo: %s\n", ly_error_text(r));
+        return 1;
+    }
+    ly_address_format(&address, text, sizeof text);
+    printf("listening %s\n", text);
+    fflush(stdout);
+    r = ly_serve_forever(server);
+    ly_server_close(server);
+    return r < 0;
+}
