@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* The frames that every service answers with. */
+#include "service/service.h"
+
+int ly__session_drop_body(struct ly__session *s)
+{
+    int64_t n = s->body;
+    s->body = 0;
+    return n > 0 ? ly_frame_skip(s->stream, n) : 0;
+}
+
+int ly__session_begin(struct ly__session *s)
+{
+    int r = ly_frame_begin(&s->out);
+    if (r == 0 && s->id >= 0)
+        r = ly_json_put_int(&s->out, "id", s->id);
+    return r;
+}
+
+int ly__session_send(struct ly__session *s, int64_t size)
+{
+    int r = ly_frame_end(&s->out, size);
+    if (r < 0)
+        return r;
+    return ly_frame_send(s->stream, &s->out, NULL, 0);
+}
+
+int ly__session_ok(struct ly__session *s)
+{
+    int r = ly__session_begin(s);
+    if (r == 0)
+        r = ly_json_put_bool(&s->out, "ok", true);
+    return r < 0 ? r : ly__session_send(s, 0);
+}
+
+int ly__session_error(struct ly__session *s, int error, const char *path)
+{
+    int r = ly__session_begin(s);
+    if (r == 0)
+        r = ly_json_put_string(&s->out, "error", ly_error_name(error));
+    if (r == 0)
+        r = ly_json_put_string(&s->out, "text", ly_error_text(error));
+    if (r == 0 && path)
+        r = ly_json_put_string(&s->out, "path", path);
+    return r < 0 ? r : ly__session_send(s, 0);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The contract between a connection's session loop (session.c) and the services.
+ *
+ * The loop receives the head of each request, reads its id, finds the command's row and calls it. A service
+ * is a file that implements the row's function and answers through the helpers below; it never includes
+ * another service. Source: docs/protocol.md, section 3.
+ */
+#ifndef LY_SERVICE_SERVICE_H
+#define LY_SERVICE_SERVICE_H
+
+#include <lanyard/address.h>
+#include <lanyard/buffer.h>
+#include <lanyard/frame.h>
+#include <lanyard/socket.h>
+#include <lanyard/stream.h>
+#include <stdint.h>
+
+#define LY__SESSION_BODY_MAX (1 << 20) /* most bytes of body of a request that has none; they are dropped */
+#define LY__SESSION_READ (128u << 10)  /* the stream's read_size: a whole header, and small files in one go \
+                                        */
+#define LY__SESSION_WRITE (128u << 10) /* the stream's write_size: many small entries leave in one call */
+
+struct ly__session {
+    struct ly_stream *stream;      /* the connection's two directions; borrowed */
+    struct ly_sock *sock;          /* its socket, whose time-out bounds each wait; borrowed */
+    const struct ly_address *peer; /* who asked, for the log; borrowed */
+    int root_fd;                   /* the served directory, held open (O_PATH); -1: none is served */
+    int64_t id;                    /* the current request's; negative where it could not be read */
+    int64_t body;                  /* bytes of the current request's own body that nobody has read yet */
+    struct ly_buffer out;          /* the answer's header that is being built */
+};
+
+/* One row a command. */
+struct ly__service_command {
+    const char *name; /* as in "cmd" */
+    /*
+     * Handle one request. f's header is in the stream's buffer and valid until the first read: take the
+     * fields first. A function that reads on from the stream calls ly__session_drop_body before; else the
+     * loop does it afterwards. What was written is flushed by the loop when it has no further input.
+     * Returns 0 to go on with the connection, however the request ended (an error frame has said so), or a
+     * negative error: the framing or the connection is lost, and the loop closes it.
+     */
+    int (*run)(struct ly__session *s, const struct ly_frame *f);
+};
+
+/* Read and drop what is left of the request's own body. Returns 0 or an error of ly_frame_skip. Suspends. */
+int ly__session_drop_body(struct ly__session *s);
+
+/* Begin an answer in s->out: an open object with the request's id. Add fields, then ly__session_send.
+ * Returns 0, LY_ETOOBIG or -ENOMEM. */
+int ly__session_begin(struct ly__session *s);
+
+/* End s->out's header, announcing size bytes of body (0: none), and write it; gathered, not flushed. The body
+ * follows by the caller's hand. Returns 0 or an error of ly_frame_end, ly_frame_send. Suspends. */
+int ly__session_send(struct ly__session *s, int64_t size);
+
+/* Answer {"id": ID, "ok": true}. Gathered. Returns 0 or an error of ly__session_send. Suspends. */
+int ly__session_ok(struct ly__session *s);
+
+/*
+ * Answer with an error frame. error: negative, as ly_error_name knows it; path: the file concerned, in bytes
+ * as on disk, or NULL. Gathered. Returns 0 (the connection goes on) or an error of ly__session_send.
+ * Suspends.
+ */
+int ly__session_error(struct ly__session *s, int error, const char *path);
+
+/* ---- the services' rows; session.c puts them into its table ---- */
+
+/* files.c: stat ls mkdir rm mv get put partial; ended by a row without a name. Each answers EOPNOTSUPP while
+ * root_fd is -1. */
+extern const struct ly__service_command ly__files_commands[];
+
+#endif
