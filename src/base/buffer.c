@@ -67,9 +67,9 @@ static int grow(struct ly_buffer *b, size_t wanted)
 static int make_room(struct ly_buffer *b, size_t n)
 {
     size_t wanted = b->length + n;
-    bool fits = wanted <= b->capacity;
+    bool fits = b->data && wanted <= b->capacity;
     bool paid = b->start >= b->length;
-    if (b->start)
+    if (b->data && b->start)
         move_to_front(b);
     if (fits && (paid || b->capacity == b->max))
         return 0;
@@ -81,12 +81,12 @@ int ly_buffer_reserve(struct ly_buffer *b, size_t n, char **ret_place)
 {
     if (n > b->max - b->length)
         return LY_ETOOBIG;
-    if (n > b->capacity - b->start - b->length) {
+    if (!b->data || n > b->capacity - b->start - b->length) {
         int r = make_room(b, n);
         if (r < 0)
             return r;
     }
-    *ret_place = b->data ? b->data + b->start + b->length : NULL;
+    *ret_place = b->data + b->start + b->length;
     return 0;
 }
 
@@ -99,8 +99,10 @@ void ly_buffer_commit(struct ly_buffer *b, size_t n)
 int ly_buffer_append(struct ly_buffer *b, const void *bytes, size_t n)
 {
     char *place;
+    if (n == 0)
+        return 0;
     int r = ly_buffer_reserve(b, n, &place);
-    if (r < 0 || n == 0)
+    if (r < 0)
         return r;
     memcpy(place, bytes, n);
     b->length += n;
@@ -117,7 +119,8 @@ int ly_buffer_printf(struct ly_buffer *b, const char *format, ...)
 }
 
 /* vsnprintf as it reports here: the length without the zero byte, or an error. */
-static ssize_t print(char *place, size_t room, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static ssize_t print(char *place, size_t room, const char *format,
+                                                           va_list args)
 {
     int n = vsnprintf(place, room, format, args);
     if (n >= 0)
@@ -128,7 +131,8 @@ static ssize_t print(char *place, size_t room, const char *format, va_list args)
 }
 
 /* For n bytes that fit, when the zero byte vsnprintf puts behind them does not. */
-static int append_printed(struct ly_buffer *b, size_t n, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static int append_printed(struct ly_buffer *b, size_t n,
+                                                                const char *format, va_list args)
 {
     char *text = malloc(n + 1);
     if (!text)

@@ -14,11 +14,13 @@ struct ly__list {
 /* The struct of this type that holds the member at this pointer. */
 #define ly__container_of(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): the macros declare it, and a declared name takes none */
 #define ly__list_each(it, head) for (struct ly__list *it = (head)->next; it != (head); it = it->next)
 /* As above; the current member may be removed, other members may not. */
 #define ly__list_each_safe(it, head)                                              \
     for (struct ly__list *it = (head)->next, *it##_next = it->next; it != (head); \
          it = it##_next, it##_next = it->next)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static inline void ly__list_init(struct ly__list *l)
 {

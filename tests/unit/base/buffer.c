@@ -191,20 +191,6 @@ static void without_memory_the_content_stays(void **state)
     ly_buffer_done(&b);
 }
 
-/* A sanitizer is asked to answer NULL as the C library does. */
-LY_API const char *__asan_default_options(void);
-LY_API const char *__tsan_default_options(void);
-
-const char *__asan_default_options(void)
-{
-    return "allocator_may_return_null=1";
-}
-
-const char *__tsan_default_options(void)
-{
-    return "allocator_may_return_null=1";
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {

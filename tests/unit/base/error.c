@@ -66,8 +66,10 @@ static void every_name_leads_back_to_its_error(void **state)
         assert_null(strchr(ly_error_text(error), '\n'));
         known++;
     }
-#define COUNT_ONE(name, number, text) +1
-    assert_int_equal(known, 131 LY_ERRORS(COUNT_ONE)); /* Linux has 131 errors */
+#define NUMBER(name, number, text) number,
+    const int own[] = {LY_ERRORS(NUMBER)};
+#undef NUMBER
+    assert_int_equal(known, 131 + sizeof own / sizeof own[0]); /* Linux has 131 errors */
 }
 
 static void strangers_names_give_no_error(void **state)
