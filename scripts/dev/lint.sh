@@ -8,21 +8,24 @@ lint_format() {
 # Each file once; again only when it, a header or the settings are newer than its last clean pass.
 lint_tidy() {
     CC=clang configure build-lint -Dtests=enabled -Dbuildtype=debug || return 1
+    quietly ninja -C build-lint build.ninja || return 1
     local file stamp newest
-    local -a todo=()
-    newest=$(find .clang-tidy src include tests fuzz examples \( -name '*.h' -o -name .clang-tidy \) -printf '%T@ %p\n' |
-        sort -n | tail -n 1 | cut -d' ' -f2-)
-    while read -r file; do
-        stamp=build-lint/tidy/$file
-        if [ "$file" -nt "$stamp" ] || [ "$newest" -nt "$stamp" ]; then
-            todo+=("$file")
-        fi
-    done < <(python3 -c '
+    local -a sources todo=()
+    mapfile -t sources < <(python3 -c '
 import json, os
 for entry in json.load(open("build-lint/compile_commands.json")):
     path = os.path.relpath(os.path.join(entry["directory"], entry["file"]))
     if path.endswith(".c"):
         print(path)' | sort -u)
+    [ ${#sources[@]} -gt 0 ] || return 1
+    newest=$(find .clang-tidy src include tests fuzz examples \( -name '*.h' -o -name .clang-tidy \) -printf '%T@ %p\n' |
+        sort -n | tail -n 1 | cut -d' ' -f2-)
+    for file in "${sources[@]}"; do
+        stamp=build-lint/tidy/$file
+        if [ "$file" -nt "$stamp" ] || [ "$newest" -nt "$stamp" ]; then
+            todo+=("$file")
+        fi
+    done
     [ ${#todo[@]} -eq 0 ] && return 0
     printf '%s\0' "${todo[@]}" | xargs -0 -n 1 -P "$(nproc)" scripts/lint-tidy-one
 }
