@@ -135,10 +135,11 @@ static void printf_may_fill_the_buffer_to_the_last_byte(void **state)
 static void a_width_beyond_int_is_refused(void **state)
 {
     (void)state;
-    volatile int width = INT32_MAX; /* hidden from the compiler, which would warn */
+    volatile int width =
+        INT32_MIN; /* as a width, one more than INT_MAX; hidden from the compiler, which would warn */
     struct ly_buffer b;
     ly_buffer_init(&b, 100);
-    assert_int_equal(ly_buffer_printf(&b, "%*d%*d", width, 1, width, 1), LY_ETOOBIG);
+    assert_int_equal(ly_buffer_printf(&b, "%*d", width, 1), LY_ETOOBIG);
     assert_int_equal(ly_buffer_printf(&b, "%ls", L"\x7fffffff"), -EINVAL);
     assert_int_equal(b.length, 0);
     ly_buffer_done(&b);
