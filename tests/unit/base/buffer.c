@@ -132,15 +132,12 @@ static void printf_may_fill_the_buffer_to_the_last_byte(void **state)
     ly_buffer_done(&b);
 }
 
-static void a_width_beyond_int_is_refused(void **state)
+static void a_character_that_cannot_be_printed_is_refused(void **state)
 {
     (void)state;
-    volatile int width =
-        INT32_MIN; /* as a width, one more than INT_MAX; hidden from the compiler, which would warn */
     struct ly_buffer b;
     ly_buffer_init(&b, 100);
-    assert_int_equal(ly_buffer_printf(&b, "%*d", width, 1), LY_ETOOBIG);
-    assert_int_equal(ly_buffer_printf(&b, "%ls", L"\x7fffffff"), -EINVAL);
+    assert_int_equal(ly_buffer_printf(&b, "a%ls", L"\x7fffffff"), -EINVAL);
     assert_int_equal(b.length, 0);
     ly_buffer_done(&b);
 }
@@ -203,7 +200,7 @@ int main(void)
         cmocka_unit_test(reserved_bytes_count_when_committed),
         cmocka_unit_test(printf_appends_text_of_any_length),
         cmocka_unit_test(printf_may_fill_the_buffer_to_the_last_byte),
-        cmocka_unit_test(a_width_beyond_int_is_refused),
+        cmocka_unit_test(a_character_that_cannot_be_printed_is_refused),
         cmocka_unit_test(the_string_ends_in_a_zero_that_does_not_count),
         cmocka_unit_test(clear_keeps_the_memory_and_done_gives_it_back),
         cmocka_unit_test(without_memory_the_content_stays),
