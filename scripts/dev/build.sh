@@ -14,6 +14,7 @@ configure() {
         quietly meson setup --reconfigure "$dir" "$@"
     fi
     printf '%s\n' "$*" >"$stamp"
+    quietly ninja -C "$dir" build.ninja
 }
 
 # What a command prints is worth reading only when it fails.
@@ -25,8 +26,11 @@ quietly() {
     }
 }
 
+# On a terminal one line that moves; elsewhere only what went wrong.
 compile() {
-    ninja -C "$@" >&2
+    local -a quiet=()
+    [ -t 2 ] || quiet=(--quiet)
+    ninja "${quiet[@]}" -C "$@" >&2
 }
 
 dev_build() {
@@ -37,7 +41,7 @@ dev_build() {
     else
         configure build -Dtests=disabled
     fi
-    compile build
+    compile build product
 }
 
 dev_install() {
@@ -48,7 +52,7 @@ dev_install() {
     esac
     need build
     configure build-install -Dtests=disabled -Dexamples=false "-Dprefix=$prefix"
-    compile build-install
+    compile build-install product
     local -a root=()
     writable "$prefix" || root=(as_root)
     "${root[@]}" meson install -C build-install --no-rebuild --quiet

@@ -8,7 +8,6 @@ lint_format() {
 # Each file once; again only when it, a header or the settings are newer than its last clean pass.
 lint_tidy() {
     CC=clang configure build-lint -Dtests=enabled -Dbuildtype=debug || return 1
-    quietly ninja -C build-lint build.ninja || return 1
     local file stamp newest
     local -a sources todo=()
     mapfile -t sources < <(python3 -c '

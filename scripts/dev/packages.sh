@@ -34,7 +34,7 @@ as_root() {
     elif command -v sudo >/dev/null; then
         sudo "$@"
     else
-        die "these Debian packages are missing and neither root nor sudo is at hand: $missing"
+        die "this needs root, and neither root nor sudo is at hand: $*"
     fi
 }
 

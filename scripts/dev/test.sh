@@ -45,7 +45,7 @@ dev_test() {
 run_tests() {
     local dir=$1 prefix=$2
     shift 2
-    compile "$dir" all meson-test-prereq
+    compile "$dir" product meson-test-prereq
     rm -f "$dir/meson-logs/testlog.json"
     # The report judges from the log, so meson's own verdict is not needed.
     "$prefix" meson test -C "$dir" --no-rebuild --no-suite lint "$@" </dev/null || true
