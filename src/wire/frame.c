@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The head of a frame, without I/O: what docs/protocol.md, section 2, says about lengths is enforced here and
  * nowhere else. */
+#include "wire/json.h"
 #include <errno.h>
 #include <lanyard/frame.h>
 #include <string.h>
@@ -24,9 +25,8 @@ static void write_length(char *bytes, uint32_t length)
         bytes[i] = (char)(length >> 8 * i & 0xFF);
 }
 
-static int read_size(struct ly_json header, int64_t *ret_size)
+static int read_size(struct ly_json field, int64_t *ret_size)
 {
-    struct ly_json field = ly_json_get(header, "size");
     int64_t size = 0;
     if (ly_json_type(field) != LY_JSON_NONE && ly_json_int(field, &size) < 0)
         return LY_EFRAME;
@@ -52,12 +52,13 @@ ssize_t ly_frame_decode(const char *bytes, size_t n, struct ly_frame *ret_frame,
         *ret_need = need;
     if (n < need || n < PREFIX)
         return 0;
-    int r = ly_json_check(&frame.header, bytes + PREFIX, need - PREFIX);
+    struct ly_json size;
+    int r = ly__json_check_member(&frame.header, bytes + PREFIX, need - PREFIX, "size", &size);
     if (r < 0)
         return r;
     if (ly_json_type(frame.header) != LY_JSON_OBJECT)
         return LY_EFRAME;
-    r = read_size(frame.header, &frame.size);
+    r = read_size(size, &frame.size);
     if (r < 0)
         return r;
     *ret_frame = frame;

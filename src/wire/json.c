@@ -31,9 +31,13 @@
 #define SEEN_MAX 24
 
 struct check {
-    const char *end; /* of the text */
-    unsigned depth;  /* containers open */
-    unsigned seen;   /* names of the outermost object so far; those from SEEN_MAX on are only counted */
+    const char *end;       /* of the text */
+    unsigned depth;        /* containers open */
+    unsigned seen;         /* names of the outermost object so far; those from SEEN_MAX on are only counted */
+    const char *wanted;    /* a member of the outermost object to look for, or NULL */
+    uint64_t wanted_key;   /* its name's key */
+    bool is_wanted;        /* the name just read is that one */
+    struct ly_json member; /* its value */
     struct seen {
         uint64_t key;     /* differs where the names certainly differ */
         const char *name; /* its opening quotation mark */
@@ -45,7 +49,7 @@ static const char *check_value(struct check *k, const char *p);
 
 static const char *skip_space(const char *p, const char *end)
 {
-    while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
+    while (p < end && *p <= ' ' && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
         p++;
     return p;
 }
@@ -168,40 +172,56 @@ static const char *check_word(const char *p, const char *end, const char *word, 
     return (size_t)(end - p) >= n && memcmp(p, word, n) == 0 ? p + n : NULL;
 }
 
-/* The first 8 decoded bytes, and the length up to 255: equal for equal names. */
-static uint64_t name_key(const char *name, size_t length)
+/* The key by which names are compared: the first 8 bytes, of n, and the length, both decoded. */
+static uint64_t make_key(uint64_t first, size_t n)
 {
-    const char *p = name + 1, *end = name + length - 1;
-    char first[12] = {0};
-    size_t n = 0;
-    if (!memchr(p, '\\', (size_t)(end - p))) {
-        n = (size_t)(end - p);
-        memcpy(first, p, n < 8 ? n : 8);
-    } else {
-        while (p < end) {
-            char unit[4];
-            size_t m = ly__json_unit(&p, unit);
-            if (n < 8)
-                memcpy(first + n, unit, m);
-            n += m;
-        }
+    if (n < 8) { /* cut off what is behind the name */
+        unsigned drop = 64 - 8 * (unsigned)n;
+        first = n == 0 ? 0 : __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? first << drop : first >> drop;
     }
-    uint64_t key;
-    memcpy(&key, first, sizeof key);
-    return key ^ (uint64_t)n * UINT64_C(0x9E3779B97F4A7C15);
+    return first ^ (uint64_t)n * UINT64_C(0x9E3779B97F4A7C15);
+}
+
+/* The key of a name of n plain bytes at p, behind which the text goes on up to end. */
+static uint64_t plain_key(const char *p, size_t n, const char *end)
+{
+    uint64_t first = 0;
+    if (end - p >= 8)
+        memcpy(&first, p, 8);
+    else
+        memcpy(&first, p, n);
+    return make_key(first, n);
+}
+
+static uint64_t decoded_key(const char *p, const char *end)
+{
+    char first[8 + 4] = {0};
+    size_t n = 0;
+    while (p < end) {
+        char unit[4];
+        size_t m = ly__json_unit(&p, unit);
+        if (n < 8)
+            memcpy(first + n, unit, m);
+        n += m;
+    }
+    uint64_t bytes;
+    memcpy(&bytes, first, sizeof bytes);
+    return make_key(bytes, n);
 }
 
 /* Whether a name of the outermost object is there already; remembers it. */
-static bool name_repeats(struct check *k, const char *name, size_t length)
+static bool name_repeats(struct check *k, const char *name, size_t length, uint64_t key)
 {
-    if (k->seen++ >= SEEN_MAX)
+    unsigned count = k->seen++;
+    k->is_wanted =
+        k->wanted && key == k->wanted_key && ly_json_equal((struct ly_json){name, length}, k->wanted);
+    if (count >= SEEN_MAX)
         return false; /* ly_json_check sees to it in the end */
-    struct seen new = {name_key(name, length), name, length};
-    for (struct seen *s = k->names; s < k->names + k->seen - 1; s++)
-        if (s->key == new.key &&
+    for (const struct seen *s = k->names; s < k->names + count; s++)
+        if (s->key == key &&
             ly__json_same((struct ly_json){s->name, s->length}, (struct ly_json){name, length}))
             return true;
-    k->names[k->seen - 1] = new;
+    k->names[count] = (struct seen){key, name, length};
     return false;
 }
 
@@ -211,11 +231,28 @@ static const char *check_name(struct check *k, const char *p)
     const char *name = p;
     if (p == k->end || *p != '"')
         return NULL;
-    p = check_string(p + 1, k->end);
-    if (!p || (k->depth == 1 && name_repeats(k, name, (size_t)(p - name))))
+    const char *stop = ly__text_skip_plain(p + 1, k->end);
+    bool plain = stop < k->end && *stop == '"';
+    p = plain ? stop + 1 : check_string(stop, k->end);
+    if (!p)
         return NULL;
+    if (k->depth == 1) {
+        size_t length = (size_t)(p - name);
+        uint64_t key = plain ? plain_key(name + 1, length - 2, k->end) : decoded_key(name + 1, p - 1);
+        if (name_repeats(k, name, length, key))
+            return NULL;
+    }
     p = skip_space(p, k->end);
     return p < k->end && *p == ':' ? skip_space(p + 1, k->end) : NULL;
+}
+
+static const char *check_wanted(struct check *k, const char *p)
+{
+    k->is_wanted = false;
+    const char *after = check_value(k, p);
+    if (after)
+        k->member = (struct ly_json){p, (size_t)(after - p)};
+    return after;
 }
 
 /* p is behind the opening bracket, and shut is the closing one. */
@@ -231,7 +268,7 @@ static const char *check_container(struct check *k, const char *p, char shut)
     for (;;) {
         if (shut == '}' && !(p = check_name(k, p)))
             return NULL;
-        p = check_value(k, p);
+        p = k->depth == 1 && k->is_wanted ? check_wanted(k, p) : check_value(k, p);
         if (!p)
             return NULL;
         p = skip_space(p, k->end);
@@ -267,14 +304,25 @@ static const char *check_value(struct check *k, const char *p)
     }
 }
 
-int ly_json_check(struct ly_json *ret_value, const char *text, size_t length)
+static uint64_t wanted_key(const char *name)
+{
+    size_t n = strlen(name);
+    return plain_key(name, n, name + n);
+}
+
+int ly__json_check_member(struct ly_json *ret_value, const char *text, size_t length, const char *name,
+                          struct ly_json *ret_member)
 {
     if (length == 0)
         return LY_EJSON; /* text may be NULL */
-    struct check k;
+    struct check k;      /* not the whole of it is initialised: most names are never there */
     k.end = text + length;
     k.depth = 0;
     k.seen = 0;
+    k.wanted = name;
+    k.wanted_key = name ? wanted_key(name) : 0;
+    k.is_wanted = false;
+    k.member = (struct ly_json){NULL, 0};
     const char *start = skip_space(text, k.end);
     const char *after = check_value(&k, start);
     if (!after || skip_space(after, k.end) != k.end)
@@ -283,5 +331,12 @@ int ly_json_check(struct ly_json *ret_value, const char *text, size_t length)
     if (k.seen > SEEN_MAX && ly__json_names_repeat(value))
         return LY_EJSON;
     *ret_value = value;
+    *ret_member = k.member;
     return 0;
+}
+
+int ly_json_check(struct ly_json *ret_value, const char *text, size_t length)
+{
+    struct ly_json none;
+    return ly__json_check_member(ret_value, text, length, NULL, &none);
 }

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Inside the JSON reader: walking the decoded bytes of a string of a checked text. */
+/* Inside the wire floor: what frames and the parts of the JSON reader ask of one another. */
 #ifndef LY_WIRE_JSON_H
 #define LY_WIRE_JSON_H
 
 #include <lanyard/json.h>
+
+/* As ly_json_check, and gives the member of a name (plain ASCII), as ly_json_get does, without a second walk.
+ */
+int ly__json_check_member(struct ly_json *ret_value, const char *text, size_t length, const char *name,
+                          struct ly_json *ret_member);
 
 /*
  * Decode the character or escape at *p, which lies before the closing quotation mark of a checked string, and

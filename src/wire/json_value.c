@@ -72,9 +72,10 @@ static const char *skip_container(const char *p, const char *end)
     return p;
 }
 
-static bool is_scalar_byte(char c)
+/* Whether c ends a number or a word: white space, a comma, ']' (0x5D) or '}' (0x7D). */
+static bool ends_scalar(char c)
 {
-    return c != ',' && c != '}' && c != ']' && c != ' ' && c != '\n' && c != '\r' && c != '\t';
+    return c <= ' ' || c == ',' || (c | 0x20) == '}';
 }
 
 static const char *skip_value(const char *p, const char *end)
@@ -83,15 +84,18 @@ static const char *skip_value(const char *p, const char *end)
         return skip_string(p, end);
     if (*p == '{' || *p == '[')
         return skip_container(p, end);
-    while (p < end && is_scalar_byte(*p))
+    while (p < end && !ends_scalar(*p))
         p++;
     return p;
 }
 
-/* Over what stands between values; the check has proved that it stands where it should. */
+/*
+ * Over what stands between values: white space, commas and colons, of which the check has proved that they
+ * stand where they should. No value begins with a byte up to the comma but a string.
+ */
 static const char *skip_between(const char *p)
 {
-    while (*p == ' ' || *p == ',' || *p == ':' || *p == '\n' || *p == '\r' || *p == '\t')
+    while (*p != '"' && (*p <= ',' || *p == ':'))
         p++;
     return p;
 }
@@ -142,7 +146,7 @@ int ly_json_int(struct ly_json value, int64_t *ret)
     uint64_t n = 0;
     for (p += negative; p < end; p++) {
         unsigned digit = (unsigned)(unsigned char)*p - '0';
-        if (digit > 9 || n > (limit - digit) / 10)
+        if (digit > 9 || (n > UINT64_MAX / 100 && n > (limit - digit) / 10))
             return LY_EFIELD;
         n = n * 10 + digit;
     }
@@ -275,12 +279,15 @@ bool ly_json_equal(struct ly_json value, const char *text)
     if (ly_json_type(value) != LY_JSON_STRING)
         return false;
     const char *p = value.text + 1, *end = value.text + value.length - 1;
-    if (*p != '\\' && *p != (p < end ? *text : *p))
-        return false; /* nearly every name that is passed over */
     while (p < end) {
         char unit[4];
+        if (*p != '\\') {
+            if (*p++ != *text++) /* the end of text is a zero byte, which no string holds */
+                return false;
+            continue;
+        }
         size_t m = ly__json_unit(&p, unit);
-        if (strncmp(unit, text, m) != 0) /* no decoded byte is 0, so this stops at the end of text */
+        if (strncmp(unit, text, m) != 0)
             return false;
         text += m;
     }
