@@ -26,7 +26,7 @@ static void fill(struct frame *f, uint64_t entry, uint64_t arg)
 {
     f->r12 = entry;
     f->r13 = arg;
-    f->rip = (uintptr_t)ly__context_begin;
+    f->rip = (uintptr_t)ly__context_begin + 1; /* behind its first instruction: see there */
 }
 #else
 struct frame {
@@ -37,7 +37,7 @@ static void fill(struct frame *f, uint64_t entry, uint64_t arg)
 {
     f->x[0] = entry;
     f->x[1] = arg;
-    f->x30 = (uintptr_t)ly__context_begin;
+    f->x30 = (uintptr_t)ly__context_begin + 4; /* behind its first instruction: see there */
 }
 #endif
 

@@ -78,6 +78,7 @@ ly__switch: /* x0: where to save our stack pointer, x1: the one to go on with */
 ly__context_begin:
     .cfi_startproc
     .cfi_undefined x30
+    nop /* skipped: unwinders look up the address before the one to go on at, which so is in this function too */
     mov x0, x20
     blr x19
     brk #1

@@ -67,6 +67,7 @@ ly__switch: /* rdi: where to save our stack pointer, rsi: the one to go on with 
 ly__context_begin:
     .cfi_startproc
     .cfi_undefined %rip
+    nop /* skipped: unwinders look up the address before the one to go on at, which so is in this function too */
 #ifdef __CET__
     endbr64
 #endif

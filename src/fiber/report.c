@@ -62,3 +62,33 @@ void ly__loop_break_deadlock(struct ly__loop *l)
         }
     }
 }
+
+/*
+ * What scripts/gdb/lanyard.py has to know of our structs, in its order: so it works where the debug
+ * information is missing. A change in the order or number of entries is a new version.
+ */
+extern const uint32_t ly__debugger_layout[];
+__attribute__((used)) const uint32_t ly__debugger_layout[] = {
+    1, /* version */
+#ifdef LY__UCONTEXT
+    1,
+#else
+    0,
+#endif
+    offsetof(struct ly__loop, in_loops),
+    offsetof(struct ly__loop, running),
+    offsetof(struct ly__loop, scopes),
+    offsetof(struct ly__loop, stacks.size),
+    offsetof(struct ly_scope, in_loop),
+    offsetof(struct ly_scope, tasks),
+    offsetof(struct ly_scope, name),
+    offsetof(struct ly__task, in_scope),
+    offsetof(struct ly__task, id),
+    offsetof(struct ly__task, name),
+    LY__NAME_MAX,
+    offsetof(struct ly__task, waits_for),
+    offsetof(struct ly__task, fn),
+    offsetof(struct ly__fiber, context.sp),
+    offsetof(struct ly__fiber, parked),
+    offsetof(struct ly__fiber, stack),
+};
