@@ -4,7 +4,7 @@
 # One group a purpose; 'need GROUP...' installs what is missing and says nothing when all is there.
 declare -A packages=(
     [build]="gcc libc6-dev meson ninja-build pkg-config python3 liburing-dev libssl-dev libxxhash-dev"
-    [test]="libcmocka-dev libjansson-dev valgrind libc6-dbg procps util-linux
+    [test]="libcmocka-dev libjansson-dev valgrind gdb libc6-dbg procps util-linux
             qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
     [lint]="clang clang-format clang-tidy g++ shellcheck"
     [fuzz]="clang llvm libclang-rt-14-dev"
