@@ -117,6 +117,10 @@ void ly__fiber_interrupt(struct ly__fiber *f);
 /* A report of all fibers of the loop, a line each, into buf; the loop's own thread only. */
 size_t ly__loop_report(struct ly__loop *l, char *buf, size_t cap);
 
+/* Name the fiber that runs on the stack at low, for the report of its overflow; 0 if none does.
+ * Async-signal-safe. */
+size_t ly__loop_describe_stack(void *low, char *buf, size_t cap);
+
 /* Every fiber waits for another: say so, and end the waits with -EDEADLK. */
 void ly__loop_break_deadlock(struct ly__loop *l);
 

@@ -38,6 +38,33 @@ size_t ly__loop_report(struct ly__loop *l, char *buf, size_t cap)
     return used;
 }
 
+/* By hand: snprintf is not async-signal-safe. Control characters may come from a peer and never reach a
+ * terminal. */
+size_t ly__loop_describe_stack(void *low, char *buf, size_t cap)
+{
+    struct ly__loop *l = ly__loop_here;
+    struct ly__fiber *f = l ? l->running : NULL;
+    char digits[24];
+    size_t ndigits = 0, n = 0;
+
+    if (!f || f->stack != low || cap < sizeof "fiber \"\"" + sizeof digits + LY__NAME_MAX)
+        return 0;
+    for (uint64_t id = f->task.id; id || ndigits == 0; id /= 10)
+        digits[ndigits++] = (char)('0' + id % 10);
+    for (const char *p = "fiber "; *p; p++)
+        buf[n++] = *p;
+    while (ndigits)
+        buf[n++] = digits[--ndigits];
+    if (!f->task.name[0])
+        return n;
+    buf[n++] = ' ';
+    buf[n++] = '"';
+    for (const char *p = f->task.name; *p; p++)
+        buf[n++] = (unsigned char)*p < ' ' || *p == 127 ? '?' : *p;
+    buf[n++] = '"';
+    return n;
+}
+
 static void tell(struct ly__loop *l)
 {
     static const char title[] = "every fiber of the loop waits for another one\n";

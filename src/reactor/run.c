@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 static void turn(void *data, int64_t deadline)
@@ -23,19 +22,6 @@ static void wake(void *data)
 
 static const struct ly__driver driver = {.turn = turn, .wake = wake};
 
-/* Names the user of a stack that overflowed; runs in a signal handler. */
-static size_t describe_stack(void *low, char *buf, size_t cap)
-{
-    struct ly__loop *l = ly__loop_here;
-    struct ly__fiber *f = l ? l->running : NULL;
-    if (!f || f->stack != low || cap == 0)
-        return 0;
-    size_t n = strnlen(f->task.name, LY__NAME_MAX);
-    n = n < cap ? n : cap;
-    memcpy(buf, f->task.name, n);
-    return n;
-}
-
 static int run(struct ly__loop *l, ly_task_fn *fn, void *arg, const char *reactor_names)
 {
     struct ly__reactor *reactor;
@@ -47,7 +33,7 @@ static int run(struct ly__loop *l, ly_task_fn *fn, void *arg, const char *reacto
     }
     l->driver = &driver;
     l->driver_data = reactor;
-    r = ly__overflow_watch(describe_stack);
+    r = ly__overflow_watch(ly__loop_describe_stack);
     if (r < 0)
         goto out;
     r = ly__watchdog_add(l);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <lanyard/fiber.h>
 
 #include "fiber/context.h"
 #include "fiber/stack.h"
@@ -89,6 +90,19 @@ static void overflow_without_a_name(void)
 {
     ly__overflow_watch(NULL);
     overflow_a_stack();
+}
+
+static int overflow_by_name(void *arg)
+{
+    ly_set_name(arg);
+    return recurse(10000000);
+}
+
+static void overflow_in_a_loop(void)
+{
+    char name[] = "upload\033[31m";
+
+    ly_run(overflow_by_name, name, NULL);
 }
 
 static void exit_42(int sig)
@@ -197,6 +211,12 @@ static void an_overflow_is_reported_by_name_and_ends_the_process(void **state)
                   "stack overflow in fiber 7 (upload from 192.0.2.1): its stack has ");
 }
 
+static void an_overflow_of_a_loops_fiber_gives_its_number_and_printable_name(void **state)
+{
+    (void)state;
+    expect_report(overflow_in_a_loop, "stack overflow in fiber 1 \"upload?[31m\": its stack has ");
+}
+
 static void an_overflow_is_reported_from_any_thread(void **state)
 {
     (void)state;
@@ -280,6 +300,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_overflow_is_reported_by_name_and_ends_the_process),
+        cmocka_unit_test(an_overflow_of_a_loops_fiber_gives_its_number_and_printable_name),
         cmocka_unit_test(an_overflow_is_reported_from_any_thread),
         cmocka_unit_test(an_overflow_is_reported_when_nobody_knows_the_name),
         cmocka_unit_test(other_faults_go_to_the_handler_that_was_there),
