@@ -2,9 +2,11 @@
 # shellcheck shell=bash
 
 # One group a purpose; 'need GROUP...' installs what is missing and says nothing when all is there.
+# valgrind is there to build with because its header puts the hooks into the library's stacks.
 declare -A packages=(
-    [build]="gcc libc6-dev meson ninja-build pkg-config python3 liburing-dev libssl-dev libxxhash-dev"
-    [test]="libcmocka-dev libjansson-dev valgrind gdb libc6-dbg procps util-linux
+    [build]="gcc libc6-dev meson ninja-build pkg-config python3 liburing-dev libssl-dev libxxhash-dev
+            valgrind"
+    [test]="libcmocka-dev libjansson-dev gdb libc6-dbg procps util-linux
             qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
     [lint]="clang clang-format clang-tidy g++ shellcheck"
     [fuzz]="clang llvm libclang-rt-14-dev"
@@ -31,16 +33,15 @@ missing_packages() {
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then
         "$@"
-    elif command -v sudo >/dev/null; then
-        sudo "$@"
     else
-        die "this needs root, and neither root nor sudo is at hand: $*"
+        command -v sudo >/dev/null || die "this needs root, and there is no sudo: $*"
+        sudo "$@"
     fi
 }
 
 apt_install() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get -y -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=600 \
-        -o APT::Update::Error-Mode=any "$@" </dev/null >&2
+        -o APT::Update::Error-Mode=any "$@" </dev/null 2>&1
 }
 
 install_packages() {
@@ -48,14 +49,18 @@ install_packages() {
     local missing
     missing=$(missing_packages "$@" | tr '\n' ' ')
     [ -n "$missing" ] || return 0
+    [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null ||
+        die "these packages are missing and neither root nor sudo is at hand: $missing"
     say "dev: installing $missing"
     # The lists may be absent or older than the mirror: fetch them only when the first try shows it.
+    local output
     # shellcheck disable=SC2086
-    apt_install --no-install-recommends install $missing && return 0
-    apt_install update || say "dev: apt-get update failed; trying with the lists at hand"
+    output=$(apt_install --no-install-recommends install $missing) && return 0
+    output=$(apt_install update) || say "dev: apt-get update failed; trying with the lists at hand:" "$output"
     # shellcheck disable=SC2086
-    apt_install --no-install-recommends install $missing ||
-        die "could not install $missing"
+    output=$(apt_install --no-install-recommends install $missing) && return 0
+    say "$output"
+    die "could not install $missing"
 }
 
 need() {
