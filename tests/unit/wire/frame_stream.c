@@ -49,7 +49,7 @@ static void a_frame_is_received_although_its_bytes_come_one_by_one(void **state)
     struct ly_frame frame;
     for (size_t i = 0; i < sizeof PING - 1; i++) {
         assert_int_equal(ly_frame_recv(p.near, &frame), -EAGAIN);
-        give(&p, PING + i, 1);
+        give(&p, &PING[i], 1);
     }
     assert_int_equal(ly_frame_recv(p.near, &frame), 1);
     assert_true(ly_json_equal(ly_json_get(frame.header, "cmd"), "ping"));
