@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/address.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PATH_MAX_UNIX (sizeof((struct sockaddr_un *)0)->sun_path)
+#define PATH_OFFSET offsetof(struct sockaddr_un, sun_path)
+
+/* ---- making ---- */
+
+void ly__address_set_in(struct ly_address *a, const void *host, uint16_t port)
+{
+    *a = (struct ly_address){.length = sizeof a->u.in};
+    a->u.in.sin_family = AF_INET;
+    a->u.in.sin_port = htons(port);
+    memcpy(&a->u.in.sin_addr, host, sizeof a->u.in.sin_addr);
+}
+
+void ly__address_set_in6(struct ly_address *a, const void *host, uint16_t port, uint32_t scope)
+{
+    *a = (struct ly_address){.length = sizeof a->u.in6};
+    a->u.in6.sin6_family = AF_INET6;
+    a->u.in6.sin6_port = htons(port);
+    a->u.in6.sin6_scope_id = scope;
+    memcpy(&a->u.in6.sin6_addr, host, sizeof a->u.in6.sin6_addr);
+}
+
+void ly__address_set_length(struct ly_address *a, socklen_t length)
+{
+    a->length = length < sizeof a->u ? length : (socklen_t)sizeof a->u;
+}
+
+/* ---- reading ---- */
+
+/* A number without sign or space, at most max. Returns -1 where it is none. */
+static int64_t read_number(const char *s, size_t n, int64_t max)
+{
+    int64_t value = 0;
+    if (n == 0 || n > 10)
+        return -1;
+    for (size_t i = 0; i < n; i++) {
+        if (s[i] < '0' || s[i] > '9')
+            return -1;
+        value = value * 10 + (s[i] - '0');
+    }
+    return value <= max ? value : -1;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Undo %XX. Returns the bytes stored, or LY_EADDRESS: a bad escape, or more than cap bytes. */
+static int unescape(const char *s, char *out, size_t cap)
+{
+    size_t n = 0;
+    for (; *s; s++) {
+        char c = *s;
+        if (n == cap)
+            return LY_EADDRESS;
+        if (c == '%') {
+            int high = hex_digit(s[1]);
+            int low = high < 0 ? -1 : hex_digit(s[2]);
+            if (low < 0)
+                return LY_EADDRESS;
+            c = (char)(high * 16 + low);
+            s += 2;
+        }
+        out[n++] = c;
+    }
+    return (int)n;
+}
+
+static int read_unix(struct ly_address *ret, const char *s)
+{
+    struct ly_address a = {0};
+    bool abstract = *s == '@';
+    char *name = a.u.un.sun_path + abstract;
+    int n = unescape(s + abstract, name, PATH_MAX_UNIX - 1);
+
+    /* A path ends with a zero byte, which is counted; an abstract name begins with one and may hold more. */
+    if (n < 0 || (!abstract && (n == 0 || memchr(name, 0, (size_t)n))))
+        return LY_EADDRESS;
+    a.u.un.sun_family = AF_UNIX;
+    a.length = (socklen_t)(PATH_OFFSET + (size_t)n + 1);
+    *ret = a;
+    return 0;
+}
+
+/* "fe80::1" or "fe80::1%eth0", n bytes between the brackets. */
+static int read_in6(struct ly_address *ret, const char *s, size_t n, uint16_t port)
+{
+    char text[INET6_ADDRSTRLEN + IF_NAMESIZE + 1];
+    struct in6_addr host;
+    int64_t scope = 0;
+
+    if (n >= sizeof text)
+        return LY_EADDRESS;
+    memcpy(text, s, n);
+    text[n] = 0;
+    char *zone = strchr(text, '%');
+    if (zone) {
+        *zone++ = 0;
+        scope = read_number(zone, strlen(zone), UINT32_MAX);
+        if (scope < 0)
+            scope = if_nametoindex(zone);
+        if (scope == 0)
+            return LY_EADDRESS;
+    }
+    if (inet_pton(AF_INET6, text, &host) != 1)
+        return LY_EADDRESS;
+    ly__address_set_in6(ret, &host, port, (uint32_t)scope);
+    return 0;
+}
+
+static bool is_host_name(const char *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        char c = s[i];
+        bool fits = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '-' ||
+                    c == '.' || c == '_';
+        if (!fits)
+            return false;
+    }
+    return n > 0 && n <= LY__HOST_MAX && s[0] != '-';
+}
+
+/* An IPv4 address, a name, or nothing: the n bytes before the port. */
+static int read_host(struct ly_address *ret, const char *s, size_t n, uint16_t port, struct ly__name *name)
+{
+    struct in_addr host;
+
+    *name = (struct ly__name){.port = port, .empty = n == 0};
+    if (n == 0) {
+        ly__address_set_in6(ret, &in6addr_any, port, 0);
+        return 0;
+    }
+    if (!is_host_name(s, n))
+        return LY_EADDRESS;
+    memcpy(name->host, s, n);
+    if (inet_pton(AF_INET, name->host, &host) != 1)
+        return LY_ENONAME;
+    ly__address_set_in(ret, &host, port);
+    return 0;
+}
+
+static int read_tcp(struct ly_address *ret, const char *s, struct ly__name *name)
+{
+    const char *colon = strrchr(s, ':');
+    if (!colon)
+        return LY_EADDRESS;
+    int64_t port = read_number(colon + 1, strlen(colon + 1), UINT16_MAX);
+    if (port < 0)
+        return LY_EADDRESS;
+    if (*s == '[')
+        return colon > s + 1 && colon[-1] == ']'
+                   ? read_in6(ret, s + 1, (size_t)(colon - s) - 2, (uint16_t)port)
+                   : LY_EADDRESS;
+    return read_host(ret, s, (size_t)(colon - s), (uint16_t)port, name);
+}
+
+int ly__address_read(struct ly_address *ret_address, const char *text, struct ly__name *ret_name)
+{
+    ret_name->empty = false;
+    if (strncmp(text, "unix:", 5) == 0)
+        return read_unix(ret_address, text + 5);
+    if (strncmp(text, "tcp://", 6) == 0)
+        return read_tcp(ret_address, text + 6, ret_name);
+    return LY_EADDRESS;
+}
+
+int ly_address_parse(struct ly_address *ret_address, const char *text)
+{
+    struct ly__name name;
+    return ly__address_read(ret_address, text, &name);
+}
+
+/* ---- what is in a Unix address ---- */
+
+/* The name's bytes: a path without its zero byte, an abstract name with its leading one; none: length 0. */
+static const char *unix_name(const struct ly_address *a, size_t *ret_length)
+{
+    const char *name = a->u.un.sun_path;
+    size_t n = a->length > PATH_OFFSET ? a->length - PATH_OFFSET : 0;
+    n = n < PATH_MAX_UNIX ? n : PATH_MAX_UNIX;
+    *ret_length = n > 0 && name[0] ? strnlen(name, n) : n;
+    return name;
+}
+
+static bool is_unix(const struct ly_address *a)
+{
+    return a->length < sizeof a->u.family || a->u.family == AF_UNIX;
+}
+
+/* ---- printing ---- */
+
+/* Text that is counted to its end and kept as far as it fits. */
+struct text {
+    char *buf;
+    size_t cap, length;
+};
+
+static void put(struct text *t, char c)
+{
+    if (t->length + 1 < t->cap)
+        t->buf[t->length] = c;
+    t->length++;
+}
+
+static void put_string(struct text *t, const char *s)
+{
+    while (*s)
+        put(t, *s++);
+}
+
+static void put_escaped(struct text *t, char c)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    put(t, '%');
+    put(t, digits[(unsigned char)c >> 4]);
+    put(t, digits[c & 15]);
+}
+
+static void put_unix(struct text *t, const struct ly_address *a)
+{
+    size_t n;
+    const char *name = unix_name(a, &n);
+    bool abstract = n > 0 && name[0] == 0;
+
+    put_string(t, abstract ? "unix:@" : "unix:");
+    for (size_t i = abstract; i < n; i++) {
+        /* A path that begins with '@' must not look like an abstract name. */
+        if (name[i] <= ' ' || name[i] > '~' || name[i] == '%' || (i == 0 && name[i] == '@'))
+            put_escaped(t, name[i]);
+        else
+            put(t, name[i]);
+    }
+}
+
+static void put_internet(struct text *t, const struct ly_address *a)
+{
+    char host[INET6_ADDRSTRLEN] = "", number[24];
+
+    if (a->u.family == AF_INET6) {
+        inet_ntop(AF_INET6, &a->u.in6.sin6_addr, host, sizeof host);
+        put_string(t, "tcp://[");
+        put_string(t, host);
+        if (a->u.in6.sin6_scope_id) {
+            snprintf(number, sizeof number, "%%%u", a->u.in6.sin6_scope_id);
+            put_string(t, number);
+        }
+        put(t, ']');
+    } else {
+        inet_ntop(AF_INET, &a->u.in.sin_addr, host, sizeof host);
+        put_string(t, "tcp://");
+        put_string(t, host);
+    }
+    snprintf(number, sizeof number, ":%d", ly_address_port(a));
+    put_string(t, number);
+}
+
+size_t ly_address_format(const struct ly_address *address, char *buf, size_t cap)
+{
+    struct text t = {.buf = buf, .cap = cap};
+
+    if (is_unix(address))
+        put_unix(&t, address);
+    else if (address->u.family == AF_INET || address->u.family == AF_INET6)
+        put_internet(&t, address);
+    else
+        put_string(&t, "unknown:");
+    if (cap > 0)
+        buf[t.length < cap ? t.length : cap - 1] = 0;
+    return t.length;
+}
+
+/* ---- comparing ---- */
+
+static bool equal_unix(const struct ly_address *a, const struct ly_address *b)
+{
+    size_t na, nb;
+    const char *name_a = unix_name(a, &na), *name_b = unix_name(b, &nb);
+    return na == nb && memcmp(name_a, name_b, na) == 0;
+}
+
+bool ly_address_equal(const struct ly_address *a, const struct ly_address *b)
+{
+    if (is_unix(a) || is_unix(b))
+        return is_unix(a) && is_unix(b) && equal_unix(a, b);
+    if (a->u.family != b->u.family)
+        return false;
+    if (a->u.family == AF_INET)
+        return a->u.in.sin_port == b->u.in.sin_port && a->u.in.sin_addr.s_addr == b->u.in.sin_addr.s_addr;
+    if (a->u.family == AF_INET6)
+        return a->u.in6.sin6_port == b->u.in6.sin6_port && a->u.in6.sin6_scope_id == b->u.in6.sin6_scope_id &&
+               IN6_ARE_ADDR_EQUAL(&a->u.in6.sin6_addr, &b->u.in6.sin6_addr);
+    return a->length == b->length && memcmp(&a->u, &b->u, a->length) == 0;
+}
+
+int ly_address_port(const struct ly_address *address)
+{
+    if (is_unix(address))
+        return -1;
+    if (address->u.family == AF_INET)
+        return ntohs(address->u.in.sin_port);
+    return address->u.family == AF_INET6 ? ntohs(address->u.in6.sin6_port) : -1;
+}
+
+bool ly_address_is_local(const struct ly_address *address)
+{
+    if (is_unix(address))
+        return true;
+    if (address->u.family == AF_INET)
+        return ntohl(address->u.in.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    if (address->u.family != AF_INET6)
+        return false;
+    const struct in6_addr *host = &address->u.in6.sin6_addr;
+    return IN6_IS_ADDR_LOOPBACK(host) || (IN6_IS_ADDR_V4MAPPED(host) && host->s6_addr[12] == IN_LOOPBACKNET);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef LY_NET_ADDRESS_H
+#define LY_NET_ADDRESS_H
+
+#include <lanyard/address.h>
+
+#define LY__HOST_MAX 253 /* characters of a host name (RFC 1035, 2.3.4, without the root's dot) */
+
+/* What an address's text says of a host that is not numeric. */
+struct ly__name {
+    char host[LY__HOST_MAX + 1]; /* "" when the host is empty */
+    uint16_t port;
+    bool empty; /* "tcp://:port" */
+};
+
+/*
+ * As ly_address_parse; *ret_name is filled where LY_ENONAME is returned and where the host is empty (then
+ * ret_address is the IPv6 any address and the return 0).
+ */
+int ly__address_read(struct ly_address *ret_address, const char *text, struct ly__name *ret_name);
+
+/* Fill in an Internet address: 4 or 16 bytes of host in network order, port in host order. */
+void ly__address_set_in(struct ly_address *a, const void *host, uint16_t port);
+void ly__address_set_in6(struct ly_address *a, const void *host, uint16_t port, uint32_t scope);
+
+/* Take over a length that the kernel gave for a->u, which may exceed the room there was. */
+void ly__address_set_length(struct ly_address *a, socklen_t length);
+
+#endif

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Listening.
+ *
+ * Permissions of a Unix socket's file. bind(2) makes the file with the mode of the socket's own inode minus
+ * the umask, so fchmod(2) on the socket before bind makes it with at most the bits asked for: there is no
+ * moment at which more people could connect, and the umask, which belongs to the whole process, stays
+ * alone. What the umask took away is given back after bind, to the very inode that was made and before
+ * listen(2).
+ *
+ * Stale files. The file of a dead server stays; connecting to it is refused. Between finding that out and
+ * binding, another starter may have done the same, and its new socket would be unlinked. So the whole of it,
+ * up to listen (a bound socket that does not listen yet refuses too), is done under a lock on the directory,
+ * which leaves no file behind. A lock that somebody holds for longer than LOCK_WAIT_MS is reported as
+ * -EADDRINUSE.
+ */
+#include "net/address.h"
+#include "net/sock.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <lanyard/fiber.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ADDRESSES_MAX 16
+#define BACKLOG 128 /* unless said otherwise; the system caps it at net.core.somaxconn */
+#define LOCK_WAIT_MS 1000
+#define MODE_BITS 0777
+
+int ly_sock_bind(struct ly_sock *s, const struct ly_address *address)
+{
+    return bind(s->io.fd, &address->u.any, address->length) < 0 ? -errno : 0;
+}
+
+int ly_sock_listen(struct ly_sock *s, int backlog)
+{
+    return listen(s->io.fd, backlog < 0 ? 0 : backlog) < 0 ? -errno : 0;
+}
+
+/* ---- Unix sockets' files ---- */
+
+/* The file's path; NULL for an abstract name. */
+static const char *path_of(const struct ly_address *a)
+{
+    return a->u.family == AF_UNIX && a->u.un.sun_path[0] ? a->u.un.sun_path : NULL;
+}
+
+/* Set the mode of the file that was just bound, if it is still what was bound. */
+static int widen(const char *path, mode_t mode)
+{
+    struct stat st;
+    char self[32];
+    int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    int r = fstat(fd, &st) < 0 ? -errno : 0;
+    if (r == 0 && !S_ISSOCK(st.st_mode))
+        r = -EADDRINUSE;
+    if (r == 0 && (st.st_mode & MODE_BITS) != mode) {
+        snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+        r = chmod(self, mode) < 0 ? -errno : 0;
+    }
+    close(fd);
+    return r;
+}
+
+static int bind_with_mode(struct ly_sock *s, const struct ly_address *address, int mode)
+{
+    const char *path = path_of(address);
+    if (!path || mode == 0)
+        return ly_sock_bind(s, address);
+    if (fchmod(s->io.fd, (mode_t)mode & MODE_BITS) < 0)
+        return -errno;
+    int r = ly_sock_bind(s, address);
+    if (r < 0)
+        return r;
+    r = widen(path, (mode_t)mode & MODE_BITS);
+    if (r < 0)
+        unlink(path);
+    return r;
+}
+
+/* Lock the directory that path is in. Returns a descriptor to close. */
+static int lock_directory(const char *path)
+{
+    char directory[sizeof((struct sockaddr_un *)0)->sun_path];
+    const char *slash = strrchr(path, '/');
+    size_t n = slash == path ? 1 : slash ? (size_t)(slash - path) : 0;
+
+    memcpy(directory, path, n);
+    directory[n] = 0;
+    int fd = open(n > 0 ? directory : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    int64_t deadline = ly_deadline(LOCK_WAIT_MS);
+    int r = 0;
+    while (r == 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        r = errno == EINTR         ? 0
+            : errno != EWOULDBLOCK ? -errno
+            : ly_now() >= deadline ? -EADDRINUSE
+                                   : ly_sleep(1);
+    }
+    if (r == 0)
+        return fd;
+    close(fd);
+    return r;
+}
+
+/* Remove a socket's file on which nobody listens. Returns 0, -EADDRINUSE (somebody does, or it is no
+ * socket), or -errno. */
+static int remove_stale(const struct ly_address *address)
+{
+    struct stat st;
+    const char *path = path_of(address);
+
+    if (lstat(path, &st) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    if (!S_ISSOCK(st.st_mode))
+        return -EADDRINUSE;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    int r = connect(fd, &address->u.any, address->length) < 0 ? -errno : 0;
+    close(fd);
+    if (r != -ECONNREFUSED)
+        return -EADDRINUSE;
+    return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+/* ---- one listener ---- */
+
+static int set_options(struct ly_sock *s, const struct ly_listen_options *o)
+{
+    int r = 0;
+    if (s->family == AF_UNIX)
+        return 0;
+    if (!o->no_reuse_addr)
+        r = ly_sock_set_int(s, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (r == 0 && o->reuse_port)
+        r = ly_sock_set_int(s, SOL_SOCKET, SO_REUSEPORT, 1);
+    if (r == 0 && s->family == AF_INET6)
+        r = ly_sock_set_int(s, IPPROTO_IPV6, IPV6_V6ONLY, o->v6only);
+    return r;
+}
+
+static int bind_and_listen(struct ly_sock *s, const struct ly_address *address,
+                           const struct ly_listen_options *o)
+{
+    int r = set_options(s, o);
+    if (r == 0)
+        r = bind_with_mode(s, address, o->mode);
+    if (r < 0)
+        return r;
+    r = ly_sock_listen(s, o->backlog == 0 ? BACKLOG : o->backlog);
+    if (r < 0 && path_of(address))
+        unlink(path_of(address));
+    return r;
+}
+
+static int start(struct ly_sock *s, const struct ly_address *address, const struct ly_listen_options *o)
+{
+    if (!o->replace_stale || !path_of(address))
+        return bind_and_listen(s, address, o);
+    int lock = lock_directory(path_of(address));
+    if (lock < 0)
+        return lock;
+    int r = remove_stale(address);
+    if (r == 0)
+        r = bind_and_listen(s, address, o);
+    close(lock);
+    return r;
+}
+
+static int listen_on(struct ly_sock **ret_sock, const struct ly_address *address,
+                     const struct ly_listen_options *o)
+{
+    struct ly_sock *s;
+    int r = ly_socket(&s, address->u.family, SOCK_STREAM, 0);
+    if (r < 0)
+        return r;
+    r = start(s, address, o);
+    if (r < 0) {
+        ly_sock_free(s);
+        return r;
+    }
+    *ret_sock = s;
+    return 0;
+}
+
+int ly_listen(struct ly_sock **ret_sock, const char *address, const struct ly_listen_options *options)
+{
+    static const struct ly_listen_options defaults = {0};
+    struct ly_address list[ADDRESSES_MAX];
+    int n = ly_resolve(address, true, list, ADDRESSES_MAX);
+    int r = n;
+    for (int i = 0; i < n; i++) {
+        r = listen_on(ret_sock, &list[i], options ? options : &defaults);
+        /* The next address only where this one cannot exist here: a machine without IPv6, for example. */
+        if (r != -EAFNOSUPPORT && r != -EADDRNOTAVAIL)
+            break;
+    }
+    return r;
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/* Sockets: their life and their attributes. */
+#include "net/sock.h"
+#include "net/address.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define OPTION_MAX 1024 /* bytes of the longest getsockopt(2) */
+#define TYPE_FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
+
+static int result(int r)
+{
+    return r < 0 ? -errno : r;
+}
+
+/* ---- life ---- */
+
+int ly__fd_prepare(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0)
+        return -errno;
+    if (!(flags & O_NONBLOCK) && fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+        return -errno;
+    return result(fcntl(fd, F_SETFD, FD_CLOEXEC));
+}
+
+int ly__sock_wrap(struct ly_sock **ret_sock, int fd, int family, int type, int proto)
+{
+    struct ly_sock *s = malloc(sizeof *s);
+    if (!s)
+        return -ENOMEM;
+    ly__io_init(&s->io, fd);
+    s->timeout_ms = LY_FOREVER;
+    s->family = (uint16_t)family;
+    s->type = (uint8_t)type;
+    s->proto = proto;
+    *ret_sock = s;
+    return 0;
+}
+
+int ly_socket(struct ly_sock **ret_sock, int family, int type, int proto)
+{
+    struct ly_sock *s;
+    int fd = socket(family, type | TYPE_FLAGS, proto);
+    if (fd < 0)
+        return -errno;
+    /* Protocol 0 asks for the usual one; which that is, the kernel knows now. */
+    socklen_t length = sizeof proto;
+    getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &proto, &length);
+    int r = ly__sock_wrap(&s, fd, family, type & ~TYPE_FLAGS, proto);
+    if (r < 0) {
+        close(fd);
+        return r;
+    }
+    if (type & SOCK_NONBLOCK)
+        s->timeout_ms = 0;
+    *ret_sock = s;
+    return 0;
+}
+
+int ly_sock_from_fd(struct ly_sock **ret_sock, int fd)
+{
+    int is[3];
+    static const int names[3] = {SO_DOMAIN, SO_TYPE, SO_PROTOCOL};
+
+    if (fd < 0)
+        return -EINVAL;
+    for (int i = 0; i < 3; i++) {
+        socklen_t length = sizeof is[i];
+        if (getsockopt(fd, SOL_SOCKET, names[i], &is[i], &length) < 0)
+            return -errno;
+    }
+    int r = ly__fd_prepare(fd);
+    return r < 0 ? r : ly__sock_wrap(ret_sock, fd, is[0], is[1], is[2]);
+}
+
+int ly_socketpair(struct ly_sock **ret_a, struct ly_sock **ret_b)
+{
+    int fd[2];
+    struct ly_sock *a = NULL, *b = NULL;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | TYPE_FLAGS, 0, fd) < 0)
+        return -errno;
+    int r = ly__sock_wrap(&a, fd[0], AF_UNIX, SOCK_STREAM, 0);
+    if (r == 0)
+        r = ly__sock_wrap(&b, fd[1], AF_UNIX, SOCK_STREAM, 0);
+    if (r < 0) {
+        free(a);
+        close(fd[0]);
+        close(fd[1]);
+        return r;
+    }
+    *ret_a = a;
+    *ret_b = b;
+    return 0;
+}
+
+void ly_sock_close(struct ly_sock *s)
+{
+    ly__io_close(&s->io);
+}
+
+void ly_sock_free(struct ly_sock *s)
+{
+    if (!s)
+        return;
+    ly__io_close(&s->io);
+    free(s);
+}
+
+int ly_sock_detach(struct ly_sock *s)
+{
+    int fd = ly__io_release(&s->io);
+    if (fd < 0)
+        return -EBADF;
+    /* Whoever gets it expects the descriptor to wait as the socket did. */
+    int flags = fcntl(fd, F_GETFL);
+    if (s->timeout_ms == LY_FOREVER && flags >= 0)
+        fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+    return fd;
+}
+
+int ly_sock_fileno(const struct ly_sock *s)
+{
+    return s->io.fd;
+}
+
+/* ---- attributes ---- */
+
+int ly_sock_set_timeout(struct ly_sock *s, int64_t ms)
+{
+    if (ms < LY_FOREVER || ms > (INT64_C(1) << 53))
+        return -EINVAL;
+    s->timeout_ms = ms;
+    return 0;
+}
+
+int64_t ly_sock_timeout(const struct ly_sock *s)
+{
+    return s->timeout_ms;
+}
+
+int ly_sock_set_int(struct ly_sock *s, int level, int name, int value)
+{
+    return ly_sock_set_option(s, level, name, &value, sizeof value);
+}
+
+int ly_sock_set_option(struct ly_sock *s, int level, int name, const void *value, socklen_t length)
+{
+    return result(setsockopt(s->io.fd, level, name, value, length));
+}
+
+int ly_sock_get_int(const struct ly_sock *s, int level, int name, int *ret_value)
+{
+    int value = 0;
+    socklen_t length = sizeof value;
+    int r = ly_sock_get_option(s, level, name, &value, &length);
+    if (r == 0)
+        *ret_value = value;
+    return r;
+}
+
+int ly_sock_get_option(const struct ly_sock *s, int level, int name, void *value, socklen_t *length)
+{
+    if (*length < 1 || *length > OPTION_MAX)
+        return -EINVAL;
+    return result(getsockopt(s->io.fd, level, name, value, length));
+}
+
+static int ask_address(const struct ly_sock *s, struct ly_address *ret,
+                       int (*ask)(int, struct sockaddr *, socklen_t *))
+{
+    struct ly_address a = {0};
+    socklen_t length = sizeof a.u;
+    if (ask(s->io.fd, &a.u.any, &length) < 0)
+        return -errno;
+    ly__address_set_length(&a, length);
+    *ret = a;
+    return 0;
+}
+
+/* The C library's prototypes take a transparent union in place of struct sockaddr. */
+static int ask_local(int fd, struct sockaddr *a, socklen_t *length)
+{
+    return getsockname(fd, a, length);
+}
+
+static int ask_peer(int fd, struct sockaddr *a, socklen_t *length)
+{
+    return getpeername(fd, a, length);
+}
+
+int ly_sock_local(const struct ly_sock *s, struct ly_address *ret_address)
+{
+    return ask_address(s, ret_address, ask_local);
+}
+
+int ly_sock_peer(const struct ly_sock *s, struct ly_address *ret_address)
+{
+    return ask_address(s, ret_address, ask_peer);
+}
+
+int ly_sock_family(const struct ly_sock *s)
+{
+    return s->family;
+}
+
+int ly_sock_type(const struct ly_sock *s)
+{
+    return s->type;
+}
+
+int ly_sock_proto(const struct ly_sock *s)
+{
+    return s->proto;
+}
+
+/* ---- SIGPIPE ---- */
+
+static void ignore_sigpipe(void)
+{
+    struct sigaction now;
+    if (sigaction(SIGPIPE, NULL, &now) == 0 && !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_DFL)
+        signal(SIGPIPE, SIG_IGN);
+}
+
+void ly__sigpipe_ignore(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, ignore_sigpipe);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef LY_NET_SOCK_H
+#define LY_NET_SOCK_H
+
+#include "reactor/io.h"
+#include <lanyard/socket.h>
+
+/*
+ * A socket. An idle connection consists of this and of nothing else, so it is small: addresses are asked of
+ * the kernel when somebody wants them. The descriptor is always non-blocking and close-on-exec; whether a
+ * call waits is decided by timeout_ms alone.
+ */
+struct ly_sock {
+    struct ly__io io;
+    int64_t timeout_ms; /* LY_FOREVER, 0, or milliseconds */
+    uint16_t family;    /* AF_... */
+    uint8_t type;       /* SOCK_..., without flags */
+    int proto;
+};
+
+/* Wrap a descriptor that is non-blocking and close-on-exec; taken on success only. The time-out is
+ * LY_FOREVER. Returns 0 or -ENOMEM. */
+int ly__sock_wrap(struct ly_sock **ret_sock, int fd, int family, int type, int proto);
+
+/* When a call that begins now ends: the socket's time-out as a deadline of io.h. */
+static inline int64_t ly__sock_deadline(const struct ly_sock *s)
+{
+    return s->timeout_ms == LY_FOREVER ? LY_NEVER : ly_deadline(s->timeout_ms);
+}
+
+/* Send all of the pieces by an absolute deadline; as ly_sendallv otherwise. */
+int ly__sock_sendallv(struct ly_sock *s, struct iovec *iov, int count, int flags, int64_t deadline);
+
+/* Make a descriptor non-blocking and close-on-exec. Returns 0 or -errno. */
+int ly__fd_prepare(int fd);
+
+/*
+ * Make writing to a pipe or by sendfile(2) without a reader an error instead of a signal: SIGPIPE is ignored
+ * from now on, in the whole process, unless it has a handler. These calls have no MSG_NOSIGNAL.
+ */
+void ly__sigpipe_ignore(void);
+
+#endif
