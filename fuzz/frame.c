@@ -41,6 +41,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     require((size_t)r <= size && frame.size >= 0);
     require(ly_json_type(frame.header) == LY_JSON_OBJECT);
+    int64_t size_again = 0; /* "size" is noted during the check; finding it afterwards gives the same */
+    struct ly_json field = ly_json_get(frame.header, "size");
+    require(ly_json_type(field) == LY_JSON_NONE || ly_json_int(field, &size_again) == 0);
+    require(frame.size == size_again);
     require(frame.header.text >= bytes + 4 && frame.header.text + frame.header.length <= bytes + r);
     return 0;
 }
