@@ -53,14 +53,15 @@ class Gdb(unittest.TestCase):
     def check_backtraces(self, output):
         running, waiting, ready = re.split(r"(?m)^fiber \d+ .*\n", output)[1:4]
         self.assertRegex(running, r"#0 .*stand_still")
-        self.assertRegex(running, r"ly__context_begin")
+        self.assertRegex(running, r" (ly__context_begin|begin) ")
         names = [m[1] for m in re.finditer(r"(?m)^#\d+ +(?:0x[0-9a-f]+ in )?(\w+)", waiting)]
         self.assertLess(names.index("innermost"), names.index("middle"), waiting)
-        self.assertLess(names.index("middle"), names.index("ly__context_begin"), waiting)
-        self.assertEqual(names[-1], "ly__context_begin", "the backtrace ends where the fiber began")
+        if "begin" in names:  # the switch is the C library's, whose own first function has no symbol
+            names = names[: names.index("begin") + 1]
+        self.assertIn(names[-1], ("ly__context_begin", "begin"), "the backtrace ends where the fiber began")
         self.assertNotIn("stand_still", waiting)
         self.assertTrue(waiting.startswith("#0 "), waiting)
-        self.assertRegex(ready, r"#0 .*ly__context_begin")
+        self.assertRegex(ready, r"#0 .*(ly__context_begin|begin)")
 
     def test_the_fibers_of_a_live_process_are_listed(self):
         self.check_list(self.live)
