@@ -61,7 +61,8 @@ class Gdb(unittest.TestCase):
         self.assertIn(names[-1], ("ly__context_begin", "begin"), "the backtrace ends where the fiber began")
         self.assertNotIn("stand_still", waiting)
         self.assertTrue(waiting.startswith("#0 "), waiting)
-        self.assertRegex(ready, r"#0 .*(ly__context_begin|begin)")
+        if " begin " not in running:  # with the C library's switch, nothing names the place before the first function
+            self.assertRegex(ready, r"#0 .* ly__context_begin ")
 
     def test_the_fibers_of_a_live_process_are_listed(self):
         self.check_list(self.live)
