@@ -16,8 +16,9 @@ extern "C" {
 /* One end of a pipe, or any descriptor that read(2) and write(2) serve and that can be waited for. */
 struct ly_pipe;
 
-/* Wrap a descriptor; taken on success, made non-blocking if it is a pipe, socket or character device of its
- * own. Returns 0, -EBADF, -ENOMEM. */
+/* Wrap a descriptor; taken on success. Its open file, which other processes may share, is left blocking. From
+ * the first pipe on, SIGPIPE is ignored in this process unless it has a handler. Returns 0, -EBADF, -ENOMEM.
+ */
 LY_API int ly_pipe_from_fd(struct ly_pipe **ret_pipe, int fd);
 LY_API void ly_pipe_close(struct ly_pipe *p); /* close and free; NULL is accepted */
 LY_API int ly_pipe_fileno(const struct ly_pipe *p);
@@ -64,16 +65,17 @@ LY_API struct ly_pipe *ly_process_stderr(struct ly_process *p);
 /* Close the parent's end of standard input, so that the child reads its end. */
 LY_API void ly_process_close_stdin(struct ly_process *p);
 
-/* Wait for the end; may be called again. *ret_status is as of waitpid(2). Returns 0, -ETIMEDOUT, -ECANCELED.
- * Suspends. */
+/* Wait for the end; may be called again. *ret_status (may be NULL) is as of waitpid(2). The process stays a
+ * zombie until ly_process_free, so that its number and its group's stay its own. Returns 0, -ETIMEDOUT,
+ * -ECANCELED, -ECHILD (the program ignores SIGCHLD, or reaps others' children). Suspends. */
 LY_API int ly_process_wait(struct ly_process *p, int *ret_status, int64_t timeout_ms);
 
-/* Send a signal to the process, or to its whole group. Returns 0, -ESRCH (it has ended and been waited for),
- * -EPERM. */
+/* Send a signal to the process, or to its whole group if it leads one (also after it has ended: to those it
+ * left behind). Returns 0, -ESRCH (it has ended and been waited for), -EPERM. */
 LY_API int ly_process_kill(struct ly_process *p, int signal, bool group);
 
-/* Kill the group (or the process) if it still runs, reap it, close the pipes and free. NULL is accepted.
- * Suspends. */
+/* Kill the group (or the process) if the process still runs, reap it, close the pipes and free. NULL is
+ * accepted. Suspends. */
 LY_API void ly_process_free(struct ly_process *p);
 
 #ifdef __cplusplus
