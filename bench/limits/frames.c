@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PIPE = 1 << 20, BODY = 64 * 1024, BUFFER = 256 * 1024 };
+enum { PIPE = 1 << 20, BODY = 128 * 1024, BUFFER = 512 * 1024 };
 
 extern char **environ;
 
