@@ -26,7 +26,6 @@
 #include <unistd.h>
 
 #define ADDRESSES_MAX 16
-#define BACKLOG 128 /* unless said otherwise; the system caps it at net.core.somaxconn */
 #define LOCK_WAIT_MS 1000
 #define MODE_BITS 0777
 
@@ -146,15 +145,19 @@ static int set_options(struct ly_sock *s, const struct ly_listen_options *o)
     return r;
 }
 
+int ly__sock_bind_for(struct ly_sock *s, const struct ly_address *address, const struct ly_listen_options *o)
+{
+    int r = set_options(s, o);
+    return r < 0 ? r : bind_with_mode(s, address, o->mode);
+}
+
 static int bind_and_listen(struct ly_sock *s, const struct ly_address *address,
                            const struct ly_listen_options *o)
 {
-    int r = set_options(s, o);
-    if (r == 0)
-        r = bind_with_mode(s, address, o->mode);
+    int r = ly__sock_bind_for(s, address, o);
     if (r < 0)
         return r;
-    r = ly_sock_listen(s, o->backlog == 0 ? BACKLOG : o->backlog);
+    r = ly_sock_listen(s, o->backlog == 0 ? LY__BACKLOG : o->backlog);
     if (r < 0 && path_of(address))
         unlink(path_of(address));
     return r;

@@ -34,11 +34,7 @@ int ly__sock_wrap(struct ly_sock **ret_sock, int fd, int family, int type, int p
     struct ly_sock *s = malloc(sizeof *s);
     if (!s)
         return -ENOMEM;
-    ly__io_init(&s->io, fd);
-    s->timeout_ms = LY_FOREVER;
-    s->family = (uint16_t)family;
-    s->type = (uint8_t)type;
-    s->proto = proto;
+    ly__sock_init(s, fd, family, type, proto);
     *ret_sock = s;
     return 0;
 }

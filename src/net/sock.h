@@ -18,6 +18,16 @@ struct ly_sock {
     int proto;
 };
 
+/* A socket in the caller's memory, from a descriptor that is non-blocking and close-on-exec. */
+static inline void ly__sock_init(struct ly_sock *s, int fd, int family, int type, int proto)
+{
+    ly__io_init(&s->io, fd);
+    s->timeout_ms = LY_FOREVER;
+    s->family = (uint16_t)family;
+    s->type = (uint8_t)type;
+    s->proto = proto;
+}
+
 /* Wrap a descriptor that is non-blocking and close-on-exec; taken on success only. The time-out is
  * LY_FOREVER. Returns 0 or -ENOMEM. */
 int ly__sock_wrap(struct ly_sock **ret_sock, int fd, int family, int type, int proto);
@@ -27,6 +37,11 @@ static inline int64_t ly__sock_deadline(const struct ly_sock *s)
 {
     return s->timeout_ms == LY_FOREVER ? LY_NEVER : ly_deadline(s->timeout_ms);
 }
+
+#define LY__BACKLOG 128 /* unless said otherwise; the system caps it at net.core.somaxconn */
+
+/* What ly_listen does up to bind(2): options and, for a Unix socket's file, its mode. Stale files are left. */
+int ly__sock_bind_for(struct ly_sock *s, const struct ly_address *address, const struct ly_listen_options *o);
 
 /* Send all of the pieces by an absolute deadline; as ly_sendallv otherwise. */
 int ly__sock_sendallv(struct ly_sock *s, struct iovec *iov, int count, int flags, int64_t deadline);

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Connections of the fiber policy.
+ *
+ * Where the client speaks first, accepting makes only the small struct and a watch for the first byte; the
+ * fiber starts when that fires. A hundred thousand silent clients cost their structs, no stacks. From then
+ * on the request lives on the fiber's stack, and nothing here runs until the handler is done.
+ */
+#include "server/worker.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- making and ending ---- */
+
+static void keep_peer(struct ly__connection *c, const struct ly_address *peer)
+{
+    if (peer->length > sizeof c->peer)
+        return;
+    c->peer_length = (uint8_t)peer->length;
+    memcpy(c->peer, &peer->u, peer->length);
+}
+
+static void recall_peer(const struct ly__connection *c, struct ly_address *ret_peer)
+{
+    ret_peer->length = c->peer_length;
+    memcpy(&ret_peer->u, c->peer, c->peer_length);
+    if (c->peer_length == 0 && ly_sock_peer(&c->sock, ret_peer) < 0)
+        ret_peer->length = 0;
+}
+
+static void end(struct ly__connection *c, struct ly_request *rq)
+{
+    struct ly__worker *w = c->worker;
+    ly__request_close(rq);
+    free(c);
+    atomic_fetch_sub_explicit(&w->counters->active, 1, memory_order_relaxed);
+    ly__slot_give(w->server);
+}
+
+/* There is no memory for the connection: tell, and close it. */
+static void fail_new(struct ly__worker *w, int fd, const struct ly_address *peer)
+{
+    struct ly_sock sock;
+    struct ly_request rq = {.server = w->server, .sock = &sock, .peer = *peer};
+    ly__connection_init(w->server, &sock, fd);
+    ly__request_fail(&rq, w->counters, "fiber", -ENOMEM);
+    ly__request_close(&rq);
+    ly__slot_give(w->server);
+}
+
+static bool is_let_in(struct ly__connection *c, const struct ly_address *peer)
+{
+    struct ly_request rq = {.server = c->worker->server, .sock = &c->sock, .peer = *peer};
+    if (ly__request_verify(&rq, c->worker->counters))
+        return true;
+    end(c, &rq);
+    return false;
+}
+
+struct ly__connection *ly__connection_new(struct ly__worker *w, int fd, const struct ly_address *peer)
+{
+    struct ly__connection *c = calloc(1, sizeof *c);
+    if (!c) {
+        fail_new(w, fd, peer);
+        return NULL;
+    }
+    c->worker = w;
+    ly__list_init(&c->link);
+    ly__connection_init(w->server, &c->sock, fd);
+    keep_peer(c, peer);
+    ly__count(&w->counters->accepted);
+    atomic_fetch_add_explicit(&w->counters->active, 1, memory_order_relaxed);
+    if (!w->server->options.hooks.verify_request || is_let_in(c, peer))
+        return c;
+    return NULL;
+}
+
+/* ---- its fiber ---- */
+
+static int run(void *arg)
+{
+    struct ly__connection *c = arg;
+    struct ly_request rq;
+
+    rq.server = c->worker->server;
+    rq.sock = &c->sock;
+    rq.state = NULL;
+    recall_peer(c, &rq.peer);
+    ly__request_run(&rq, c->worker->counters);
+    end(c, &rq);
+    return 0;
+}
+
+static int start(struct ly__connection *c)
+{
+    struct ly__worker *w = c->worker;
+    if (w->draining)
+        return -ECANCELED;
+    return ly__fiber_go(w->loop, w->requests, run, c, NULL);
+}
+
+/* ---- the first byte ---- */
+
+/* A connection that gets no fiber is left to the acceptor, which may suspend and close. */
+static void leave(struct ly__connection *c)
+{
+    ly__list_append(&c->worker->unstarted, &c->link);
+    ly__acceptor_wake(c->worker);
+}
+
+static void start_or_leave(struct ly__connection *c)
+{
+    ly__list_remove(&c->link);
+    if (start(c) < 0)
+        leave(c);
+}
+
+static void first_byte(struct ly__watch *watch, int result)
+{
+    (void)result; /* an error is for the handler's first receive to find */
+    start_or_leave(ly__container_of(watch, struct ly__connection, by.watch));
+}
+
+void ly__connection_begin(struct ly__connection *c)
+{
+    struct ly__worker *w = c->worker;
+    ly__list_append(&w->idle, &c->link);
+    if (w->server->options.server_speaks_first) {
+        start_or_leave(c);
+        return;
+    }
+    c->by.watch = (struct ly__watch){.fire = first_byte};
+    if (ly__io_watch(&c->sock.io, LY__IN, &c->by.watch) < 0) {
+        ly__list_remove(&c->link);
+        leave(c);
+    }
+}
+
+/* ---- handing over ---- */
+
+static void arrive(struct ly__mail *m)
+{
+    struct ly__connection *c = ly__container_of(m, struct ly__connection, by.mail);
+    struct ly_request rq = {.server = c->worker->server, .sock = &c->sock};
+    if (c->worker->draining)
+        end(c, &rq);
+    else
+        ly__connection_begin(c);
+}
+
+void ly__connection_hand_over(struct ly__connection *c)
+{
+    c->by.mail.deliver = arrive;
+    ly__loop_post(c->worker->loop, &c->by.mail);
+}
+
+/* ---- those without a fiber ---- */
+
+void ly__connections_fail(struct ly__worker *w)
+{
+    struct ly__list *l;
+    while ((l = ly__list_first(&w->unstarted))) {
+        struct ly__connection *c = ly__container_of(l, struct ly__connection, link);
+        struct ly_request rq = {.server = w->server, .sock = &c->sock};
+        recall_peer(c, &rq.peer);
+        ly__list_remove(l);
+        ly__request_fail(&rq, w->counters, "fiber", -ENOMEM);
+        end(c, &rq);
+    }
+}
+
+void ly__connections_drop(struct ly__worker *w)
+{
+    struct ly__list *l;
+    while ((l = ly__list_first(&w->idle))) {
+        struct ly__connection *c = ly__container_of(l, struct ly__connection, link);
+        struct ly_request rq = {.server = w->server, .sock = &c->sock};
+        ly__list_remove(l);
+        ly__io_unwatch(&c->sock.io, LY__IN, &c->by.watch);
+        end(c, &rq);
+    }
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A process for each request.
+ *
+ * The parent closes its copy of the connection at once and keeps a pidfd of the child, in one epoll, whose
+ * descriptor the serving loop waits for beside the listener. Only children of this server are ever waited
+ * for, each by its own pid: a child that somebody else forked keeps its exit status. A pid cannot have been
+ * reused before we wait for it, unless somebody else reaps our children, and then waitid(2) says ECHILD.
+ *
+ * The child must not return into the caller's code and must not run exit handlers or flush the parent's
+ * standard streams: it leaves by _exit, with 0 after a good request and 1 after a failed one, which the
+ * parent counts. SIGTERM cancels it: the handler marks the scopes that the interrupted thread is in and makes
+ * their descriptors readable, which are stores and write(2)s only, so that the calls end with -ECANCELED and
+ * finish runs. What does not end within KILL_AFTER_MS gets SIGKILL.
+ *
+ * There is no serving from a fiber: a child would have a copy of a loop, and of a ring that is its parent's.
+ */
+#include "fiber/loop.h"
+#include "server/server.h"
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define KILL_AFTER_MS 1000
+#define LOOK_MS 20 /* how often to look at children without a pidfd */
+
+struct child {
+    struct ly__list link; /* in ly_server.children */
+    pid_t pid;
+    int pidfd; /* -1: there was no descriptor left for it */
+};
+
+static int open_children(struct ly_server *s)
+{
+    ly__list_init(&s->children);
+    void *shared =
+        mmap(NULL, sizeof *s->from_child, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED)
+        return -ENOMEM;
+    s->from_child = shared;
+    s->room_fd = epoll_create1(EPOLL_CLOEXEC);
+    return s->room_fd < 0 ? -errno : 0;
+}
+
+/* Out of the epoll by hand: children hold copies of the pidfd, so closing ours would not do it. */
+static void forget(struct ly_server *s, struct child *c)
+{
+    ly__list_remove(&c->link);
+    if (c->pidfd >= 0) {
+        epoll_ctl(s->room_fd, EPOLL_CTL_DEL, c->pidfd, NULL);
+        close(c->pidfd);
+    }
+    free(c);
+}
+
+static void close_children(struct ly_server *s)
+{
+    if (s->children.next)
+        ly__list_each_safe (c, &s->children)
+            forget(s, ly__container_of(c, struct child, link));
+    if (s->room_fd >= 0)
+        close(s->room_fd);
+    if (s->from_child)
+        munmap(s->from_child, sizeof *s->from_child);
+}
+
+/* ---- in the child ---- */
+
+static struct ly_scope *request_scope;
+
+static void mark_cancelled(struct ly_scope *s)
+{
+    static const uint64_t one = 1;
+    atomic_store(&s->cancelled, true);
+    int fd = atomic_load(&s->cancel_fd);
+    if (fd >= 0 && write(fd, &one, sizeof one) < 0)
+        return; /* it is readable already */
+}
+
+/* SIGTERM. A shield keeps the outer cancellation away, as it does elsewhere. */
+static void cancel_self(int signal_number)
+{
+    int keep = errno;
+    struct ly_scope *inner = ly__task_now ? ly__task_now->scope : NULL;
+    bool shielded = false;
+    (void)signal_number;
+    for (struct ly_scope *s = inner; s && s != request_scope; s = s->parent)
+        shielded = shielded || s->shield;
+    for (struct ly_scope *s = inner; s && s != request_scope && !shielded; s = s->parent)
+        mark_cancelled(s);
+    if (request_scope)
+        mark_cancelled(request_scope);
+    errno = keep;
+}
+
+static void take_signals(const sigset_t *mask)
+{
+    struct sigaction action = {.sa_handler = cancel_self, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGTERM, &action, NULL);
+    sigset_t open = *mask;
+    sigdelset(&open, SIGTERM);
+    sigprocmask(SIG_SETMASK, &open, NULL);
+}
+
+static _Noreturn void be_child(struct ly_server *s, struct ly_request *rq, const sigset_t *mask)
+{
+    s->is_child = true;
+    ly__server_here = s;
+    for (int i = 0; i < s->listeners; i++)
+        ly_sock_close(s->listener[i]);
+    int r = ly_scope_open(&request_scope, &(struct ly_scope_options){.name = "request"});
+    if (r < 0)
+        _exit(1);
+    take_signals(mask);
+    r = ly__request_run(rq, &s->counters[0]);
+    ly__request_close(rq);
+    _exit(r < 0);
+}
+
+/* ---- in the parent ---- */
+
+/* fork with the locks that a child needs held by nobody else, and no signal before it can take one. */
+static pid_t fork_ready(sigset_t *ret_mask)
+{
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, ret_mask);
+    pthread_mutex_lock(&ly__threads_lock);
+    pid_t pid = fork();
+    int error = errno;
+    pthread_mutex_unlock(&ly__threads_lock);
+    if (pid != 0)
+        pthread_sigmask(SIG_SETMASK, ret_mask, NULL);
+    return pid < 0 ? -error : pid;
+}
+
+static void remember(struct ly_server *s, struct child *c, pid_t pid)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
+    c->pid = pid;
+    c->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (c->pidfd >= 0 && epoll_ctl(s->room_fd, EPOLL_CTL_ADD, c->pidfd, &event) < 0) {
+        close(c->pidfd);
+        c->pidfd = -1;
+    }
+    ly__list_append(&s->children, &c->link);
+    atomic_fetch_add(&s->counters[0].active, 1);
+}
+
+static int start(struct ly_server *s, struct ly_request *rq)
+{
+    sigset_t mask;
+    struct child *c = malloc(sizeof *c);
+    if (!c)
+        return -ENOMEM;
+    pid_t pid = fork_ready(&mask);
+    if (pid == 0)
+        be_child(s, rq, &mask);
+    if (pid < 0) {
+        free(c);
+        return (int)pid;
+    }
+    remember(s, c, pid);
+    ly_sock_close(rq->sock);
+    return 0;
+}
+
+static void begin(struct ly_server *s, int fd, const struct ly_address *peer)
+{
+    struct ly_sock sock;
+    struct ly_request rq = {.server = s, .sock = &sock, .peer = *peer};
+
+    ly__connection_init(s, &sock, fd);
+    if (ly__request_verify(&rq, &s->counters[0])) {
+        int r = start(s, &rq);
+        if (r == 0)
+            return;
+        ly__request_fail(&rq, &s->counters[0], "fork", r);
+    }
+    ly__request_close(&rq);
+    ly__slot_give(s);
+}
+
+/* ---- children that end ---- */
+
+/* Has it ended? Then it is forgotten, and its failure counted. */
+static void look_at(struct ly_server *s, struct child *c)
+{
+    siginfo_t info = {0};
+    int r = waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOHANG);
+    if (r < 0 ? errno != ECHILD : info.si_pid == 0)
+        return;
+    if (r == 0 && (info.si_code != CLD_EXITED || info.si_status != 0))
+        ly__count(&s->counters[0].failed);
+    forget(s, c);
+    atomic_fetch_sub(&s->counters[0].active, 1);
+    ly__slot_give(s);
+}
+
+static void collect(struct ly_server *s)
+{
+    struct epoll_event events[32];
+    int n = epoll_wait(s->room_fd, events, 32, 0);
+    for (int i = 0; i < n; i++)
+        look_at(s, events[i].data.ptr);
+    ly__list_each_safe (l, &s->children) {
+        struct child *c = ly__container_of(l, struct child, link);
+        if (c->pidfd < 0)
+            look_at(s, c);
+    }
+}
+
+static void signal_all(struct ly_server *s, int signal_number)
+{
+    ly__list_each (l, &s->children) {
+        struct child *c = ly__container_of(l, struct child, link);
+        if (c->pidfd >= 0)
+            syscall(SYS_pidfd_send_signal, c->pidfd, signal_number, NULL, 0);
+        else
+            kill(c->pid, signal_number);
+    }
+}
+
+static void cancel(struct ly_server *s)
+{
+    struct pollfd p = {.fd = s->room_fd, .events = POLLIN};
+    int64_t until = ly_deadline(KILL_AFTER_MS);
+
+    signal_all(s, SIGTERM);
+    for (collect(s); !ly__list_empty(&s->children) && ly_now() < until; collect(s))
+        poll(&p, 1, LOOK_MS);
+    signal_all(s, SIGKILL);
+}
+
+static void join(struct ly_server *s)
+{
+    struct pollfd p = {.fd = s->room_fd, .events = POLLIN};
+    for (collect(s); !ly__list_empty(&s->children); collect(s))
+        poll(&p, 1, LOOK_MS);
+}
+
+const struct ly__policy ly__forking_policy = {
+    .name = "forking",
+    .max_requests = 40,
+    .in_fibers = false,
+    .open = open_children,
+    .close = close_children,
+    .serve = ly__serve_turns,
+    .begin = begin,
+    .collect = collect,
+    .cancel = cancel,
+    .join = join,
+};

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One request after the other, in the serving task; other connections wait in the backlog.
+ *
+ * The task that serves is inside a handler when it is asked to stop, so somebody else has to count the time
+ * of the drain: a second task, the keeper, which cancels the scope of the handlers when the time is over.
+ */
+#include "server/server.h"
+#include <errno.h>
+
+/* ---- the keeper ---- */
+
+struct keeper {
+    struct ly_server *server;
+    struct ly_scope *handlers;
+};
+
+static int keep(void *arg)
+{
+    struct keeper *k = arg;
+    struct ly_server *s = k->server;
+    struct ly__io stop, cancel;
+
+    ly__io_init(&stop, s->stop_fd);
+    ly__io_init(&cancel, s->cancel_fd);
+    int r = ly__io_poll(&stop, LY__IN, LY_NEVER);
+    if (r == 0)
+        r = ly__io_poll(&cancel, LY__IN, ly__drain_deadline(s));
+    ly__io_release(&stop);
+    ly__io_release(&cancel);
+    if (r == 0 || (r == -ETIMEDOUT && ly_cancelled() == 0))
+        ly_scope_cancel(k->handlers);
+    return 0;
+}
+
+static int serve_with_keeper(struct ly_server *s, struct ly_scope *handlers)
+{
+    struct keeper k = {s, handlers};
+    struct ly_scope *aside;
+    int r = ly_scope_open(&aside, NULL);
+    if (r < 0)
+        return r;
+    r = ly_go(aside, keep, &k);
+    if (r == 0)
+        r = ly__serve_turns(s);
+    ly_scope_close(aside);
+    return r;
+}
+
+static int serve(struct ly_server *s)
+{
+    struct ly_scope *handlers;
+    int r = ly_scope_open(&handlers, NULL);
+    if (r < 0)
+        return r;
+    atomic_store(&s->serving, handlers);
+    r = serve_with_keeper(s, handlers);
+    atomic_store(&s->serving, NULL);
+    ly_scope_close(handlers);
+    return r;
+}
+
+const struct ly__policy ly__sequential_policy = {
+    .name = "sequential",
+    .max_requests = 1,
+    .in_fibers = true,
+    .serve = serve,
+    .begin = ly__request_here,
+};

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* One request, the same in every policy: verify_request, setup, handle, finish, shutdown(SHUT_WR), close. */
+#include "server/server.h"
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* The default for handle_error: a report in one write, so that those of many processes stay apart. Not
+ * inlined, because its text would lie in every fiber's frame. */
+static __attribute__((noinline)) void report(const struct ly_request *rq, const char *where, int error)
+{
+    static const char rule[] = "----------------------------------------\n";
+    char peer[LY_ADDRESS_TEXT], text[LY_ADDRESS_TEXT + 256];
+
+    ly_address_format(&rq->peer, peer, sizeof peer);
+    int n = snprintf(text, sizeof text, "%sRequest from %s failed in %s: %s (%s)\n%s", rule, peer, where,
+                     ly_error_name(error), ly_error_text(error), rule);
+    size_t length = n < (int)sizeof text ? (size_t)n : sizeof text - 1;
+    if (write(STDERR_FILENO, text, length) < 0)
+        return; /* nobody left to tell */
+}
+
+void ly__request_fail(struct ly_request *rq, struct ly__counters *counters, const char *where, int error)
+{
+    const struct ly_server_hooks *hooks = &rq->server->options.hooks;
+    ly__count(&counters->failed);
+    if (hooks->handle_error)
+        hooks->handle_error(rq, where, error);
+    else
+        report(rq, where, error);
+}
+
+void ly__connection_init(const struct ly_server *s, struct ly_sock *sock, int fd)
+{
+    static const int on = 1;
+    const struct ly_server_options *o = &s->options;
+    const struct ly_sock *listener = s->listener[0];
+
+    ly__sock_init(sock, fd, listener->family, listener->type, listener->proto);
+    if (o->request_timeout_ms > 0)
+        sock->timeout_ms = o->request_timeout_ms;
+    if (o->no_delay && sock->family != AF_UNIX)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* fails when the client has gone again */
+}
+
+bool ly__request_verify(struct ly_request *rq, struct ly__counters *counters)
+{
+    int (*verify)(struct ly_request *) = rq->server->options.hooks.verify_request;
+    int r = verify ? verify(rq) : 1;
+    rq->state = NULL;
+    if (r > 0)
+        return true;
+    ly__count(&counters->refused);
+    if (r < 0)
+        ly__request_fail(rq, counters, "verify_request", r);
+    return false;
+}
+
+static int step(struct ly_request *rq, struct ly__counters *counters, int (*fn)(struct ly_request *),
+                const char *where)
+{
+    int r = fn ? fn(rq) : 0;
+    if (r < 0)
+        ly__request_fail(rq, counters, where, r);
+    return r < 0 ? r : 0;
+}
+
+int ly__request_run(struct ly_request *rq, struct ly__counters *counters)
+{
+    const struct ly_handler *h = &rq->server->options.handler;
+    int r = step(rq, counters, h->setup, "setup");
+    if (r < 0)
+        return r;
+    r = step(rq, counters, h->handle, "handle");
+    int f = step(rq, counters, h->finish, "finish");
+    return r < 0 ? r : f;
+}
+
+void ly__request_close(struct ly_request *rq)
+{
+    if (ly_sock_fileno(rq->sock) < 0)
+        return;
+    ly_shutdown(rq->sock, SHUT_WR); /* fails when the client has gone: just as well */
+    ly_sock_close(rq->sock);
+}
+
+void ly__request_here(struct ly_server *s, int fd, const struct ly_address *peer)
+{
+    struct ly_sock sock;
+    struct ly_request rq = {.server = s, .sock = &sock, .peer = *peer};
+    struct ly__counters *c = &s->counters[0];
+
+    atomic_fetch_add(&c->active, 1);
+    ly__connection_init(s, &sock, fd);
+    if (ly__request_verify(&rq, c))
+        ly__request_run(&rq, c);
+    ly__request_close(&rq);
+    atomic_fetch_sub(&c->active, 1);
+    ly__slot_give(s);
+}

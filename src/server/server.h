@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of the server share. Reading order: server.c (options, life), shutdown.c, accept.c,
+ * request.c, turns.c (the serving loop of the policies without fibers), then the policies.
+ */
+#ifndef LY_SERVER_SERVER_H
+#define LY_SERVER_SERVER_H
+
+#include "base/list.h"
+#include "fiber/scope.h"
+#include "fiber/task.h"
+#include "net/sock.h"
+#include <lanyard/server.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct ly__worker;
+
+/* ---- policies ---- */
+
+/*
+ * One way to run requests. "Begin" hands over one accepted connection; a policy either serves from one task
+ * with the common loop (turns.c), which calls begin, collect, cancel and join, or brings a loop of its own.
+ */
+struct ly__policy {
+    const char *name;
+    int max_requests; /* the cap unless the options say otherwise */
+    /* May it serve from within a fiber? */
+    bool in_fibers;
+    /* Set up and clear away what it keeps in the server. May be NULL. */
+    int (*open)(struct ly_server *s);
+    void (*close)(struct ly_server *s);
+    /* Serve until asked to stop, and drain. */
+    int (*serve)(struct ly_server *s);
+    /* ly_handle_request. NULL: in the calling task as it is. */
+    int (*handle_one)(struct ly_server *s);
+    /* Take one connection that ly_handle_request accepted, or the common loop did. fd is taken. The request
+     * has its slot already. */
+    void (*begin)(struct ly_server *s, int fd, const struct ly_address *peer);
+    /* A request has ended while wants_room was set. From whatever task it ran in. May be NULL. */
+    void (*room)(struct ly_server *s);
+    /* Look which requests have ended, without waiting. May be NULL. */
+    void (*collect)(struct ly_server *s);
+    /* Cancel what runs. May be NULL. */
+    void (*cancel)(struct ly_server *s);
+    /* Wait, whatever happens, until nothing of what was cancelled runs. May be NULL. */
+    void (*join)(struct ly_server *s);
+};
+
+extern const struct ly__policy ly__fibers_policy, ly__sequential_policy, ly__forking_policy,
+    ly__threading_policy;
+
+/* The policy of this number; NULL if there is none. */
+const struct ly__policy *ly__policy_of(enum ly_policy policy);
+
+/* ---- the server ---- */
+
+/* How far the end of serving has come. It only grows while one ly_serve_forever runs. */
+enum ly__stage {
+    LY__IDLE,      /* not serving */
+    LY__SERVING,   /* accepting */
+    LY__DRAINING,  /* asked to stop: running requests may finish */
+    LY__CANCELLING /* asked again, or the drain took too long: running requests are cancelled */
+};
+
+struct ly__counters {
+    atomic_ullong accepted, refused, failed, pauses;
+    atomic_llong active;
+};
+
+struct ly_server {
+    struct ly_server_options options; /* its strings are our own copies */
+    const struct ly__policy *policy;
+    atomic_int references;     /* the user's, and one of each thread that may outlive the server */
+    struct ly_sock **listener; /* workers' own ones if they have such, else one */
+    int listeners;
+    struct ly_address address; /* where the first one is bound; length 0 before */
+    struct ly_address wanted;  /* where it will be bound (no_bind) */
+
+    /* the end of serving (shutdown.c) */
+    pthread_mutex_t lock;   /* guards the next three */
+    struct ly__list enders; /* tasks in ly_server_shutdown: struct ly__waiter.link */
+    int early;              /* how many of them came before serving had begun */
+    bool has_served;        /* ly_serve_forever was called once */
+    atomic_int stage;       /* enum ly__stage */
+    atomic_int asking; /* tasks and signal handlers that are just moving the stage, or waking acceptors */
+    int stop_fd, cancel_fd;          /* eventfds, readable from LY__DRAINING and LY__CANCELLING on */
+    atomic_int *from_child;          /* in memory shared with forked children: one asked to stop; else NULL */
+    bool is_child;                   /* this is the copy in a forked child */
+    atomic_int failure;              /* what made serving impossible */
+    _Atomic(struct ly__loop *) loop; /* that the serving task runs in; NULL: a thread */
+    _Atomic(struct ly_scope *) serving; /* around what the serving task runs; NULL: nothing */
+
+    /* requests in flight (accept.c) */
+    int max_requests;
+    atomic_int active;
+    atomic_int wants_room; /* somebody waits for a slot or a descriptor: policy->room tells it */
+    int room_fd; /* threading: an eventfd, see wants_room; forking: an epoll of the children; -1: none */
+    struct ly__counters *counters; /* one for each worker */
+    int workers;
+
+    /* the policies' own */
+    struct ly__worker *worker;   /* fibers */
+    pthread_cond_t worker_ready; /* fibers: some worker's state has changed */
+    int handed_out_fd;           /* fibers: an eventfd, readable once the one acceptor has ended; else -1 */
+    struct ly_scope threads;     /* threading: a scope without an owner; its tasks may outlive the call that
+                                    started them */
+    struct ly__list children;    /* forking */
+};
+
+/* ---- ending (shutdown.c) ---- */
+
+int ly__shutdown_open(struct ly_server *s);
+void ly__shutdown_close(struct ly_server *s);
+
+/* Serving begins. Returns 0 or -EBUSY. */
+int ly__serving_begin(struct ly_server *s);
+/* It has ended: whoever waits for that goes on. */
+void ly__serving_end(struct ly_server *s);
+
+/* Go one stage on: SERVING to DRAINING, DRAINING to CANCELLING. Async-signal-safe. */
+void ly__shutdown_ask(struct ly_server *s);
+/* Serving cannot go on: keep the first such error and stop; scopes around the serving task end it with
+ * cancel. */
+void ly__serving_fail(struct ly_server *s, int error, bool cancel);
+
+/* Is this the loop of one of the fiber policy's workers? (policy_fibers.c) */
+bool ly__fibers_run_in(struct ly_server *s, const struct ly__loop *loop);
+
+/* Whether to take further requests. */
+static inline bool ly__accepts(const struct ly_server *s)
+{
+    return atomic_load_explicit(&s->stage, memory_order_acquire) == LY__SERVING &&
+           !(s->from_child && atomic_load(s->from_child));
+}
+
+/* When a drain that begins now is over. */
+int64_t ly__drain_deadline(const struct ly_server *s);
+
+/* The server whose handler or hook the calling thread is in the middle of; NULL: none. */
+extern __thread struct ly_server *ly__server_here;
+
+/* ---- accepting (accept.c) ---- */
+
+/* What one accept loop remembers. */
+struct ly__acceptor {
+    int64_t paused_until; /* no descriptors or no memory: wait till then; 0: not paused */
+    bool pausing;         /* since the last connection; told to the hook already */
+    struct ly__counters *counters;
+};
+
+/* The time accepting pauses at least, unless a descriptor becomes free before. */
+#define LY__PAUSE_MS 100
+
+/*
+ * Accept one connection: a non-blocking descriptor and its peer.
+ * Returns 1; 0 (none waits, or accepting has to pause: see a->paused_until); a negative error (the listener
+ * is of no use any more).
+ */
+int ly__accept(struct ly_server *s, struct ly__acceptor *a, struct ly__io *listener, int *ret_fd,
+               struct ly_address *ret_peer);
+
+/* Take a slot for a request, unless max_requests are in flight. */
+bool ly__slot_take(struct ly_server *s);
+void ly__slot_give(struct ly_server *s);
+
+/* Wait until one of the descriptors is readable, deadline (absolute) passes, or a scope ends the wait; in a
+ * fiber or a thread. Returns 0, -ETIMEDOUT, -ECANCELED, or -errno. Each of ios belongs to the caller. */
+#define LY__WAIT_MAX 260 /* listeners of all workers, and a few more */
+int ly__wait_any(struct ly__io *const *ios, int n, int64_t deadline);
+
+/* ---- requests (request.c) ---- */
+
+/* Make the socket of a connection just accepted, in the caller's memory, with the options' time-out. */
+void ly__connection_init(const struct ly_server *s, struct ly_sock *sock, int fd);
+
+/* Whether verify_request lets it in; if not, it was counted and told. */
+bool ly__request_verify(struct ly_request *rq, struct ly__counters *counters);
+
+/* setup, handle, finish. Returns 0 or the first error; each was told to handle_error. */
+int ly__request_run(struct ly_request *rq, struct ly__counters *counters);
+
+/* Tell handle_error. */
+void ly__request_fail(struct ly_request *rq, struct ly__counters *counters, const char *where, int error);
+
+/* Say goodbye and close, as far as the handler has not. */
+void ly__request_close(struct ly_request *rq);
+
+/* All of a request's life, in the calling task. The request has its slot, which is given back. */
+void ly__request_here(struct ly_server *s, int fd, const struct ly_address *peer);
+
+/* ---- the loop of the policies without fibers (turns.c) ---- */
+
+/* Accept and begin requests until asked to stop; then drain, cancel, join. */
+int ly__serve_turns(struct ly_server *s);
+
+/* ly_handle_request, in the calling task. */
+int ly__handle_turn(struct ly_server *s);
+
+/* Wait for what runs: drain, then cancel; whatever happens nothing runs on return. */
+void ly__drain(struct ly_server *s);
+
+static inline void ly__count(atomic_ullong *n)
+{
+    atomic_fetch_add_explicit(n, 1, memory_order_relaxed);
+}
+
+void ly__server_ref(struct ly_server *s);
+void ly__server_unref(struct ly_server *s);
+
+#endif

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The serving loop of the policies that serve from one task: sequential, forking, threading; and the single
+ * turn that is ly_handle_request.
+ *
+ * The loop tries to accept before it waits, so that under load a connection costs one system call here. It
+ * waits for three things at once: a connection (unless the cap is reached or descriptors have run out), the
+ * request to stop, and the end of a running request where that matters.
+ */
+#include "fiber/loop.h"
+#include "server/server.h"
+#include <errno.h>
+#include <stdlib.h>
+
+/* The descriptors waited for, as the loop or thread that serves sees them. They live as long as the call, so
+ * that no reactor remembers them when its loop is gone. */
+struct gate {
+    struct ly_server *server;
+    struct ly__acceptor acceptor;
+    struct ly__io *listener; /* one for each of the server's; several with the fiber policy only */
+    struct ly__io stop, cancel, room;
+    bool stops; /* a request to stop counts: ly_serve_forever */
+};
+
+static int gate_init(struct gate *g, struct ly_server *s)
+{
+    *g = (struct gate){.server = s, .acceptor.counters = &s->counters[0]};
+    g->listener = calloc((size_t)s->listeners, sizeof *g->listener);
+    if (!g->listener)
+        return -ENOMEM;
+    for (int i = 0; i < s->listeners; i++)
+        ly__io_init(&g->listener[i], ly_sock_fileno(s->listener[i]));
+    ly__io_init(&g->stop, s->stop_fd);
+    ly__io_init(&g->cancel, s->cancel_fd);
+    ly__io_init(&g->room, s->room_fd);
+    return 0;
+}
+
+static void gate_done(struct gate *g)
+{
+    for (int i = 0; i < g->server->listeners; i++)
+        ly__io_release(&g->listener[i]);
+    free(g->listener);
+    ly__io_release(&g->stop);
+    ly__io_release(&g->cancel);
+    ly__io_release(&g->room);
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Look which requests have ended, and, with the hook, what the user wants done each turn. */
+static void after_turn(struct ly_server *s, bool actions)
+{
+    if (s->policy->collect)
+        s->policy->collect(s);
+    if (actions && s->options.hooks.service_actions)
+        s->options.hooks.service_actions(s);
+}
+
+/* Take and begin one connection. Returns 1, 0 (none waits, or accepting pauses), or an error. */
+static int begin_one(struct gate *g)
+{
+    struct ly_server *s = g->server;
+    struct ly_address peer;
+    int fd, r = 0;
+    for (int i = 0; i < s->listeners && r == 0; i++)
+        r = ly__accept(s, &g->acceptor, &g->listener[i], &fd, &peer);
+    if (r != 1) {
+        ly__slot_give(s);
+        return r;
+    }
+    ly__count(&s->counters[0].accepted);
+    s->policy->begin(s, fd, &peer);
+    return 1;
+}
+
+/* Try to begin one, where cap and pause allow it. *ret_blocked: they do not. */
+static int try_one(struct gate *g, bool *ret_blocked)
+{
+    struct ly_server *s = g->server;
+    struct ly__acceptor *a = &g->acceptor;
+
+    *ret_blocked = true;
+    if (a->paused_until && ly_now() < a->paused_until)
+        return 0;
+    if (!ly__slot_take(s))
+        return 0;
+    int r = begin_one(g);
+    *ret_blocked = r == 0 && a->paused_until && ly_now() < a->paused_until;
+    return r;
+}
+
+/* Wait for what could change the answer of try_one. */
+static int wait_turn(struct gate *g, bool blocked, int64_t deadline)
+{
+    struct ly_server *s = g->server;
+    struct ly__io *ios[LY__WAIT_MAX];
+    int n = 0;
+
+    for (int i = 0; i < s->listeners && !blocked; i++)
+        ios[n++] = &g->listener[i];
+    if (g->stops)
+        ios[n++] = &g->stop;
+    if (g->room.fd >= 0)
+        ios[n++] = &g->room;
+    if (blocked && g->acceptor.paused_until)
+        deadline = earlier(deadline, g->acceptor.paused_until);
+    return ly__wait_any(ios, n, deadline);
+}
+
+/* Wait while blocked; whoever ends a request meanwhile says so. */
+static int wait_for_room(struct gate *g, int64_t deadline)
+{
+    struct ly_server *s = g->server;
+    int r = 0;
+    atomic_store(&s->wants_room, 1);
+    bool full = atomic_load(&s->active) >= s->max_requests;
+    if (full || g->acceptor.paused_until)
+        r = wait_turn(g, true, deadline);
+    atomic_store(&s->wants_room, 0);
+    if (r == 0)
+        g->acceptor.paused_until = 0; /* a descriptor has become free */
+    return r;
+}
+
+/* One turn: begin a connection, or wait. Returns 1 if one was begun, 0, -ETIMEDOUT after the deadline, or an
+ * error. */
+static int turn(struct gate *g, int64_t deadline)
+{
+    bool blocked;
+    int r = try_one(g, &blocked);
+    if (r != 0)
+        return r;
+    r = blocked ? wait_for_room(g, deadline) : wait_turn(g, false, deadline);
+    bool own_time = r == -ETIMEDOUT && ly_cancelled() == 0;
+    return own_time && ly_now() < deadline ? 0 : r;
+}
+
+static int serve(struct gate *g)
+{
+    struct ly_server *s = g->server;
+    bool wakes = s->options.hooks.service_actions || s->policy->collect;
+    int r = 0;
+
+    g->stops = true;
+    while (r >= 0 && ly__accepts(s)) {
+        r = turn(g, wakes ? ly_deadline(s->options.poll_interval_ms) : LY_NEVER);
+        if (r == -ETIMEDOUT && ly_cancelled() == 0)
+            r = 0;
+        after_turn(s, true);
+    }
+    return r < 0 ? r : 0;
+}
+
+/* ---- ly_handle_request ---- */
+
+/* How long it waits: the least of the server's time-out and its listener's. */
+static int64_t handle_deadline(const struct ly_server *s)
+{
+    int64_t ms = s->options.handle_timeout_ms;
+    int64_t own = ms == 0 ? LY_NEVER : ly_deadline(ms == LY_POLL ? 0 : ms);
+    return earlier(own, ly_deadline(ly_sock_timeout(s->listener[0])));
+}
+
+/* A request that reaches the cap is waited for before its caller goes on, not before the next one. */
+static void wait_below_cap(struct gate *g)
+{
+    struct ly_server *s = g->server;
+    int r = 0;
+    while (r == 0 && s->policy->collect && atomic_load(&s->active) >= s->max_requests) {
+        r = wait_for_room(g, ly_deadline(s->options.poll_interval_ms));
+        if (r == -ETIMEDOUT && ly_cancelled() == 0)
+            r = 0;
+        s->policy->collect(s);
+    }
+}
+
+static int handle(struct gate *g)
+{
+    struct ly_server *s = g->server;
+    int64_t deadline = handle_deadline(s);
+    int r = 0;
+
+    while (r == 0) {
+        after_turn(s, false);
+        r = turn(g, deadline);
+    }
+    if (r == 1)
+        wait_below_cap(g);
+    if (r != -ETIMEDOUT || ly_cancelled() < 0)
+        return r;
+    if (s->options.hooks.handle_timeout)
+        s->options.hooks.handle_timeout(s);
+    after_turn(s, false);
+    return 0;
+}
+
+int ly__handle_turn(struct ly_server *s)
+{
+    struct gate g;
+    int r = gate_init(&g, s);
+    if (r < 0)
+        return r;
+    r = handle(&g);
+    gate_done(&g);
+    return r;
+}
+
+/* ---- draining ---- */
+
+static void drain(struct gate *g, int64_t deadline)
+{
+    struct ly_server *s = g->server;
+    struct ly__io *ios[] = {&g->room, &g->cancel};
+    int n = atomic_load(&s->stage) == LY__IDLE ? 1 : 2; /* nobody asks while it is not serving */
+    int r = 0;
+
+    atomic_store(&s->wants_room, 1);
+    while (r == 0 && atomic_load(&s->active) > 0 && atomic_load(&s->stage) != LY__CANCELLING) {
+        r = ly__wait_any(ios, n, earlier(deadline, ly_deadline(s->options.poll_interval_ms)));
+        if (r == -ETIMEDOUT && ly_now() < deadline && ly_cancelled() == 0)
+            r = 0;
+        after_turn(s, false);
+    }
+    atomic_store(&s->wants_room, 0);
+    if (atomic_load(&s->active) > 0 && s->policy->cancel)
+        s->policy->cancel(s);
+    if (s->policy->join)
+        s->policy->join(s);
+}
+
+void ly__drain(struct ly_server *s)
+{
+    struct gate g;
+    if (gate_init(&g, s) == 0) {
+        drain(&g, ly__drain_deadline(s));
+        gate_done(&g);
+    } else if (s->policy->join) {
+        s->policy->join(s);
+    }
+}
+
+int ly__serve_turns(struct ly_server *s)
+{
+    struct gate g;
+    int r = gate_init(&g, s);
+    if (r < 0)
+        return r;
+    r = serve(&g);
+    if (r < 0)
+        ly__serving_fail(s, r, r == -ECANCELED || r == -ETIMEDOUT);
+    if (!s->options.no_block_on_close)
+        drain(&g, ly__drain_deadline(s));
+    gate_done(&g);
+    return atomic_load(&s->failure);
+}

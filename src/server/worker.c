@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A worker: one fiber that waits for the end, one that accepts, and one for each connection that has spoken.
+ *
+ * The acceptor takes connections in batches: until none waits, but at most BATCH before the others get a
+ * turn. At the cap, or without descriptors, it waits for room: it sets wants_room, looks again, and parks;
+ * whoever ends a request looks at wants_room after giving its slot back. One of the two always sees the
+ * other. Requests of other workers wake it by mail.
+ *
+ * Where one acceptor hands out, it makes the connection's struct and posts it to the worker whose turn it is.
+ * The first worker stops accepting before the others are asked to stop (policy_fibers.c), and a loop delivers
+ * its last mail before it is gone, so that nothing is ever posted to a loop that has ended.
+ */
+#include "server/worker.h"
+#include <errno.h>
+#include <unistd.h>
+
+#define BATCH 64
+
+/* ---- waiting ---- */
+
+void ly__acceptor_wake(struct ly__worker *w)
+{
+    if (w->accepting)
+        ly__fiber_wake(w->accepting, 0);
+}
+
+static void deliver_room(struct ly__mail *m)
+{
+    struct ly__worker *w = ly__container_of(m, struct ly__worker, room);
+    ly__acceptor_wake(w);
+    atomic_store(&w->room_state, LY__ROOM_UNASKED);
+}
+
+/* Move on from WANTED, if it is; to POSTED, which only the mail ends, where w is on another loop. */
+static void tell_room(struct ly__worker *w)
+{
+    bool here = w->loop == ly__loop_here;
+    int wanted = LY__ROOM_WANTED;
+    if (!atomic_compare_exchange_strong(&w->room_state, &wanted, here ? LY__ROOM_UNASKED : LY__ROOM_POSTED))
+        return;
+    if (here)
+        ly__acceptor_wake(w);
+    else
+        ly__loop_post(w->loop, &w->room);
+}
+
+void ly__workers_room(struct ly_server *s)
+{
+    atomic_fetch_add(&s->asking, 1);
+    for (int i = 0; i < s->workers; i++)
+        if (atomic_load(&s->worker[i].room_state) == LY__ROOM_WANTED)
+            tell_room(&s->worker[i]);
+    atomic_fetch_sub(&s->asking, 1);
+}
+
+static int64_t next_look(const struct ly__worker *w)
+{
+    const struct ly_server *s = w->server;
+    bool acts = w->index == 0 && s->options.hooks.service_actions;
+    return acts ? ly_deadline(s->options.poll_interval_ms) : LY_NEVER;
+}
+
+static int wait_for_connection(struct ly__worker *w)
+{
+    w->accepting = ly__loop_here->running;
+    int r = ly__io_wait(&w->listener, LY__IN, next_look(w));
+    w->accepting = NULL;
+    return r;
+}
+
+static bool has_room(struct ly__worker *w)
+{
+    struct ly_server *s = w->server;
+    return atomic_load(&s->active) < s->max_requests && !w->acceptor.paused_until;
+}
+
+/* Wait while the cap is reached or descriptors have run out. */
+static int wait_for_room(struct ly__worker *w)
+{
+    struct ly_server *s = w->server;
+    int64_t deadline = next_look(w), until = w->acceptor.paused_until;
+    int r = 0, wanted = LY__ROOM_WANTED;
+
+    atomic_fetch_add(&s->wants_room, 1);
+    atomic_store(&w->room_state, LY__ROOM_WANTED);
+    w->accepting = ly__loop_here->running;
+    if (!has_room(w))
+        r = ly__park(until && until < deadline ? until : deadline, "room for a connection", LY__WAIT_IO);
+    w->accepting = NULL;
+    atomic_fetch_sub(&s->wants_room, 1);
+    atomic_compare_exchange_strong(&w->room_state, &wanted, LY__ROOM_UNASKED);
+    while (atomic_load(&w->room_state) == LY__ROOM_POSTED)
+        ly__fiber_yield(); /* the mail is on its way */
+    if (r == 0 || (until && ly_now() >= until))
+        w->acceptor.paused_until = 0;
+    return r;
+}
+
+/* ---- accepting ---- */
+
+enum batch { EMPTY, MORE, BLOCKED };
+
+static void take_over(struct ly__worker *w, int fd, const struct ly_address *peer)
+{
+    struct ly_server *s = w->server;
+    struct ly__worker *to = ly__hands_out(s) ? &s->worker[w->turn++ % (unsigned)s->workers] : w;
+    struct ly__connection *c = ly__connection_new(to, fd, peer);
+    if (!c)
+        return;
+    if (to == w)
+        ly__connection_begin(c);
+    else
+        ly__connection_hand_over(c);
+}
+
+/* Returns an enum batch, or an error of the listener. */
+static int accept_batch(struct ly__worker *w)
+{
+    struct ly_server *s = w->server;
+    struct ly_address peer;
+    int fd;
+
+    for (int i = 0; i < BATCH; i++) {
+        if (!has_room(w) || !ly__slot_take(s))
+            return BLOCKED;
+        int r = ly__accept(s, &w->acceptor, &w->listener, &fd, &peer);
+        if (r != 1) {
+            ly__slot_give(s);
+            return r < 0 ? r : w->acceptor.paused_until ? BLOCKED : EMPTY;
+        }
+        take_over(w, fd, &peer);
+        if (!ly__accepts(s))
+            return EMPTY;
+    }
+    return MORE;
+}
+
+static int accept_and_wait(struct ly__worker *w)
+{
+    int r = accept_batch(w);
+    if (r == EMPTY)
+        r = wait_for_connection(w);
+    else if (r == BLOCKED)
+        r = wait_for_room(w);
+    else if (r == MORE)
+        r = ly_sleep(0);
+    if (r == -ETIMEDOUT && ly_cancelled() == 0)
+        r = 0;
+    return r;
+}
+
+static int accept_connections(void *arg)
+{
+    struct ly__worker *w = arg;
+    struct ly_server *s = w->server;
+    int r = 0;
+
+    ly__io_init(&w->listener, ly_sock_fileno(s->listener[w->index]));
+    while (r >= 0 && ly__accepts(s)) {
+        r = accept_and_wait(w);
+        ly__connections_fail(w);
+        if (w->index == 0 && s->options.hooks.service_actions)
+            s->options.hooks.service_actions(s);
+    }
+    ly__io_release(&w->listener);
+    if (r < 0 && ly_cancelled() == 0)
+        ly__serving_fail(s, r, false);
+    return 0;
+}
+
+/* ---- the end ---- */
+
+static int await_readable(int fd, int64_t deadline)
+{
+    struct ly__io io;
+    ly__io_init(&io, fd);
+    int r = ly__io_poll(&io, LY__IN, deadline);
+    ly__io_release(&io);
+    return r;
+}
+
+/* Cancel the requests at the end of the drain, or when asked again. */
+static int limit_drain(void *arg)
+{
+    struct ly__worker *w = arg;
+    int r = await_readable(w->server->cancel_fd, ly__drain_deadline(w->server));
+    if (r == 0 || (r == -ETIMEDOUT && ly_cancelled() == 0))
+        ly_scope_cancel(w->requests);
+    return 0;
+}
+
+static void drain(struct ly__worker *w)
+{
+    struct ly_scope *aside;
+    if (w->requests->running == 0 || ly_scope_open(&aside, NULL) < 0)
+        return;
+    if (ly_go(aside, limit_drain, w) == 0)
+        ly_scope_join(w->requests);
+    ly_scope_close(aside);
+}
+
+/* Accept until asked to stop. */
+static int accept_until_stop(struct ly__worker *w)
+{
+    struct ly_server *s = w->server;
+    struct ly_scope *accepting;
+    int r = ly_scope_open(&accepting, &(struct ly_scope_options){.name = "acceptor"});
+    if (r < 0)
+        return r;
+    if (w->index < s->listeners)
+        r = ly_go(accepting, accept_connections, w);
+    if (r == 0)
+        r = await_readable(ly__hands_out(s) && w->index > 0 ? s->handed_out_fd : s->stop_fd, LY_NEVER);
+    ly_scope_close(accepting);
+    return r;
+}
+
+int ly__worker_main(void *worker)
+{
+    struct ly__worker *w = worker;
+    struct ly_server *s = w->server;
+
+    w->room.deliver = deliver_room;
+    int r = ly_scope_open(&w->requests, &(struct ly_scope_options){.name = "requests"});
+    ly__worker_ready(w, r);
+    if (r < 0)
+        return r;
+    r = accept_until_stop(w);
+    if (r < 0)
+        ly__serving_fail(s, r, true);
+    if (w->index == 0)
+        ly__workers_handed_out(s);
+    w->draining = true;
+    ly__connections_fail(w);
+    ly__connections_drop(w);
+    drain(w);
+    ly_scope_close(w->requests);
+    while (atomic_load(&s->asking) > 0)
+        ly__fiber_yield(); /* somebody may be posting to this loop */
+    return 0;
+}
