@@ -17,8 +17,8 @@
 #include <stdint.h>
 
 #define LY__SESSION_BODY_MAX (1 << 20) /* most bytes of body of a request that has none; they are dropped */
-#define LY__SESSION_READ (128u << 10)  /* the stream's read_size: a whole header, and small files in one go \
-                                        */
+/* The stream's read_size: a whole header, and many small files at once. */
+#define LY__SESSION_READ (256u << 10)
 #define LY__SESSION_WRITE (128u << 10) /* the stream's write_size: many small entries leave in one call */
 
 struct ly__session {

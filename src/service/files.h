@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the file service share. */
+#ifndef LY_SERVICE_FILES_H
+#define LY_SERVICE_FILES_H
+
+#include "service/service.h"
+
+/* The rows of files_transfer.c. */
+int ly__files_get(struct ly__session *s, const struct ly_frame *f);
+int ly__files_put(struct ly__session *s, const struct ly_frame *f);
+int ly__files_partial(struct ly__session *s, const struct ly_frame *f);
+
+/* Make the directories that are missing above a clean path. Blocks. Returns 0 or an error. */
+int ly__make_parents(int root, const char *path);
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * XXH3 in three builds of one header, chosen at run time.
+ *
+ * The library of the distribution is compiled for the oldest processor of the architecture (SSE2 on x86-64),
+ * which halves the speed; a transfer is checked while it is copied, so the difference shows. hash_wide.c is
+ * compiled once with AVX2 and once with AVX-512; here is the rest, and the plain variant for all others.
+ */
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "service/hash.h"
+#include "service/hash_text.h"
+
+_Static_assert(sizeof(struct ly__hash) >= sizeof(XXH3_state_t), "the state must fit");
+_Static_assert(_Alignof(struct ly__hash) >= _Alignof(XXH3_state_t), "the state must be aligned");
+
+static void put_text(XXH128_hash_t h, char out[LY__HASH_TEXT])
+{
+    hash_digits(h.high64, out);
+    hash_digits(h.low64, out + 16);
+    out[32] = '\0';
+}
+
+static void plain_update(void *state, const void *bytes, size_t n)
+{
+    XXH3_128bits_update((XXH3_state_t *)state, bytes, n);
+}
+
+static void plain_once(const void *bytes, size_t n, char out[LY__HASH_TEXT])
+{
+    put_text(XXH3_128bits(bytes, n), out);
+}
+
+static const struct ly__hash_kind plain = {plain_update, plain_once};
+
+/* Chosen anew at each call: the processor's features are a table in memory that the first call fills. */
+static const struct ly__hash_kind *kind(void)
+{
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("avx512f"))
+        return &ly__hash_avx512;
+    if (__builtin_cpu_supports("avx2"))
+        return &ly__hash_avx2;
+#endif
+    return &plain;
+}
+
+void ly__hash_init(struct ly__hash *h)
+{
+    XXH3_128bits_reset((XXH3_state_t *)(void *)h->state);
+}
+
+void ly__hash_update(struct ly__hash *h, const void *bytes, size_t n)
+{
+    kind()->update(h->state, bytes, n);
+}
+
+void ly__hash_text(const struct ly__hash *h, char out[LY__HASH_TEXT])
+{
+    put_text(XXH3_128bits_digest((const XXH3_state_t *)(const void *)h->state), out);
+}
+
+void ly__hash_once(const void *bytes, size_t n, char out[LY__HASH_TEXT])
+{
+    kind()->once(bytes, n, out);
+}
+
+uint64_t ly__hash_name(const void *bytes, size_t n)
+{
+    return XXH3_64bits(bytes, n);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* Files under their temporary name, until they are whole. Source: docs/protocol.md, 5.3, "Writing". */
+#ifndef LY_SERVICE_PARTIAL_H
+#define LY_SERVICE_PARTIAL_H
+
+#include "service/beneath.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define LY__PARTIAL_KEPT \
+    65536 /* partial files announced as longer than this are kept when a transfer breaks */
+
+struct ly__partial {
+    int fd;                      /* open for reading and writing, locked; -1: none */
+    int dir;                     /* where it lies; borrowed */
+    char name[LY__NAME_MAX + 1]; /* its temporary name */
+};
+
+/* The temporary name of a file. name: 1..255 bytes. */
+void ly__partial_name(char out[LY__NAME_MAX + 1], const char *name);
+
+/* Whether a name is a temporary one. */
+bool ly__partial_is(const char *name);
+
+/*
+ * Make the partial file of dir/name, empty and with permissions mode less the umask; one left over is
+ * removed. Returns 0, -EBUSY (another transfer holds it), or an error of openat(2).
+ */
+int ly__partial_create(struct ly__partial *p, int dir, const char *name, mode_t mode);
+
+/* Take the partial file that an earlier transfer left; it must be a file of exactly size bytes. Returns 0,
+ * LY_ECHANGED (there is none, or of another length), -EBUSY, or an error of openat(2). */
+int ly__partial_resume(struct ly__partial *p, int dir, const char *name, int64_t size);
+
+/* Write all n bytes at an offset. Returns 0 or -errno. */
+int ly__partial_write(const struct ly__partial *p, const void *bytes, size_t n, int64_t offset);
+
+/*
+ * Give it mode (when set_mode) and time (when mtime_ns is not NULL) and its final name, replacing a file of
+ * that name; then it is closed. On an error it is removed.
+ */
+int ly__partial_finish(struct ly__partial *p, const char *name, const mode_t *mode, const int64_t *mtime_ns);
+
+/* Close it, and remove it unless keep. */
+void ly__partial_drop(struct ly__partial *p, bool keep);
+
+/* The process's umask, read without changing it (0777 where it cannot be read). */
+mode_t ly__umask(void);
+
+#endif
