@@ -22,6 +22,7 @@ struct ly_sock {
 static inline void ly__sock_init(struct ly_sock *s, int fd, int family, int type, int proto)
 {
     ly__io_init(&s->io, fd);
+    s->io.stops_short = family == AF_UNIX;
     s->timeout_ms = LY_FOREVER;
     s->family = (uint16_t)family;
     s->type = (uint8_t)type;

@@ -55,8 +55,10 @@ out:
 static unsigned events_of(uint32_t events)
 {
     unsigned mask = 0;
-    if (events & (EPOLLIN | EPOLLPRI))
+    if (events & EPOLLIN)
         mask |= LY__EVENT_IN;
+    if (events & EPOLLPRI)
+        mask |= LY__EVENT_URGENT;
     if (events & EPOLLOUT)
         mask |= LY__EVENT_OUT;
     if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
@@ -82,7 +84,8 @@ static int epoll_arm(struct ly__reactor *r, struct ly__io *io, enum ly__dir dir)
     (void)dir;
     if (io->registered)
         return 0;
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = io};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+                                .data.ptr = io};
     if (epoll_ctl(of(r)->fd, EPOLL_CTL_ADD, io->fd, &event) < 0)
         return -errno;
     io->registered = true;

@@ -41,8 +41,12 @@ static void fire_all(struct ly__io *io, enum ly__dir dir, int result)
 
 void ly__io_event(struct ly__io *io, unsigned events)
 {
+    if (events & LY__EVENT_URGENT) {
+        io->stops_short = true;
+        events |= LY__EVENT_IN;
+    }
     if (events & LY__EVENT_END) {
-        io->stays_ready = true;
+        io->stops_short = true;
         events |= LY__EVENT_IN | LY__EVENT_OUT;
     }
     if (events & LY__EVENT_IN) {
@@ -269,7 +273,7 @@ static bool again(struct ly__io *io, enum ly__dir dir, int64_t deadline, ssize_t
 /* A stream that gave less than was asked for has nothing more now. */
 static void note_short(struct ly__io *io, ssize_t got, size_t asked, int flags)
 {
-    if (got > 0 && (size_t)got < asked && !io->stays_ready && !(flags & (MSG_PEEK | MSG_OOB)))
+    if (got > 0 && (size_t)got < asked && !io->stops_short && !(flags & (MSG_PEEK | MSG_OOB)))
         set_ready(io, LY__IN, false);
 }
 

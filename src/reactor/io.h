@@ -5,7 +5,9 @@
  * A struct ly__io is embedded in whatever owns a descriptor (a socket, a pipe). It carries a latch per
  * direction: "a call in this direction may succeed". A call is tried first where the latch says so; EAGAIN
  * clears the latch and parks the task until the reactor sets it. A read that returns fewer bytes than asked
- * for has emptied the socket, so it clears the latch too and saves the call that would only say EAGAIN.
+ * for has emptied the socket, so it clears the latch too and saves the call that would only say EAGAIN. That
+ * does not hold once the peer has ended (the end is still to be read) or has sent urgent data (TCP stops at
+ * its mark), nor for Unix sockets (they stop behind a passed descriptor): there stops_short is set.
  * Descriptors must be non-blocking (sockets: or MSG_DONTWAIT).
  *
  * In a thread the same functions wait with poll(2), together with the cancellation descriptor of the scopes
@@ -38,7 +40,7 @@ struct ly__watch {
 struct ly__io {
     int fd;                      /* -1: closed */
     _Atomic uint8_t ready[2];    /* the latches */
-    uint8_t stays_ready;         /* the peer has ended: reading never blocks again */
+    uint8_t stops_short;         /* a short read does not mean that the socket is empty */
     uint8_t registered;          /* the reactor keeps it (epoll) */
     struct ly__reactor *reactor; /* where it was last waited for; NULL: nowhere yet */
     struct ly__watch *waits[2];  /* by direction, the oldest first */

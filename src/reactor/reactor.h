@@ -34,7 +34,8 @@ extern const struct ly__reactor_ops ly__epoll_ops, ly__poll_ops, ly__select_ops,
 
 #define LY__EVENT_IN 1u
 #define LY__EVENT_OUT 2u
-#define LY__EVENT_END 4u /* the peer has ended or the connection failed: both directions, for good */
+#define LY__EVENT_END 4u    /* the peer has ended or the connection failed: both directions, for good */
+#define LY__EVENT_URGENT 8u /* urgent data: reads stop at its mark (edge-triggered reactors need to know) */
 
 /* What a reactor saw of a descriptor: set the latches and fire the watches. */
 void ly__io_event(struct ly__io *io, unsigned events);
