@@ -46,7 +46,7 @@
 #endif
 
 #define GUARD_SIZE ((size_t)64 << 10)
-#define KEEP_WARM 512
+#define KEEP_WARM 2048
 
 #if defined(LY__ASAN) || defined(LY__TSAN)
 #define DEFAULT_SIZE ((size_t)1 << 20)

@@ -33,6 +33,11 @@ static uint64_t id_for_log(void)
     return ly__task_now ? ly__task_now->id : 0;
 }
 
+__attribute__((constructor)) static void tell_log(void)
+{
+    ly__log_task_id = id_for_log;
+}
+
 void ly__task_init(struct ly__task *t, struct ly_scope *home, ly_task_fn *fn, void *arg)
 {
     ly__list_init(&t->in_scope);
@@ -44,7 +49,6 @@ void ly__task_init(struct ly__task *t, struct ly_scope *home, ly_task_fn *fn, vo
     t->waits_for = NULL;
     t->id = next_id();
     t->name[0] = 0;
-    ly__log_task_id = id_for_log;
 }
 
 uint64_t ly_id(void)
