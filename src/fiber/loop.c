@@ -20,7 +20,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SLICE_MIN 64 /* switches granted beyond those queued when the driver was asked */
+#define SPARE_STACKS 64      /* so many warm free ones a loop keeps however long it is idle */
+#define IDLE_NS 1000000000LL /* how long nothing must happen before the others are given back */
+#define SLICE_MIN 64         /* switches granted beyond those queued when the driver was asked */
 
 struct ly__list ly__loops = {&ly__loops, &ly__loops};
 pthread_mutex_t ly__loops_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -281,6 +283,7 @@ static void take_mail(struct ly__loop *l)
 static void run_ready(struct ly__loop *l)
 {
     struct ly__fiber *f;
+    l->idle_since = l->ready ? 0 : l->idle_since;
     while (l->slice && (f = pop(l))) {
         enter(l, f);
         ly__context_switch(&l->context, &f->context);
@@ -294,13 +297,30 @@ static bool all_wait_for_each_other(struct ly__loop *l)
     return !l->ready && l->outside == 0 && l->timers.count == 0 && !atomic_load(&l->mail);
 }
 
+/*
+ * A loop that is about to sleep with many warm stacks to spare sleeps for a moment first, and if nothing has
+ * happened by then gives their memory back. Returns the deadline for the driver.
+ */
+static int64_t idle_deadline(struct ly__loop *l, int64_t deadline)
+{
+    if (l->stacks.free - l->stacks.cold <= SPARE_STACKS || deadline == 0)
+        return deadline;
+    int64_t now = ly_now();
+    if (l->idle_since == 0)
+        l->idle_since = now;
+    if (now - l->idle_since >= IDLE_NS)
+        ly__stacks_trim(&l->stacks);
+    else if (deadline > l->idle_since + IDLE_NS)
+        return l->idle_since + IDLE_NS;
+    return deadline;
+}
+
 static void ask_driver(struct ly__loop *l)
 {
     int64_t deadline = l->ready ? 0 : ly__timers_next(&l->timers);
     if (!l->ready) {
         atomic_store(&l->sleeping, true);
-        if (atomic_load(&l->mail))
-            deadline = 0;
+        deadline = atomic_load(&l->mail) ? 0 : idle_deadline(l, deadline);
     }
     l->driver->turn(l->driver_data, deadline);
     atomic_store_explicit(&l->sleeping, false, memory_order_relaxed);

@@ -53,6 +53,8 @@ struct ly__loop {
     size_t
         timers_promised; /* how many can be set at once: room is kept for all, so that setting never fails */
     struct ly__stack_pool stacks;
+    int64_t
+        idle_since; /* when the loop last ran out of ready fibers with warm stacks to spare; 0: it has not */
     struct ly_scope root;   /* home of the first fiber, around everything else */
     struct ly__list scopes; /* all open ones of this loop's tasks, root first */
     const struct ly__driver *driver;

@@ -11,13 +11,14 @@
 
 #include <cmocka.h>
 
-/* cmocka's asserts jump out of the test by longjmp, which must not leave a fiber: bodies report by CHECK instead. */
-#define CHECK(condition)                                                                                     \
-    do {                                                                                                     \
-        if (!(condition)) {                                                                                  \
-            print_error("%s:%d on %s: %s\n", __FILE__, __LINE__, ly_reactor_name(), #condition);            \
-            return -1000;                                                                                    \
-        }                                                                                                    \
+/* cmocka's asserts jump out of the test by longjmp, which must not leave a fiber: bodies report by CHECK
+ * instead. */
+#define CHECK(condition)                                                                         \
+    do {                                                                                         \
+        if (!(condition)) {                                                                      \
+            print_error("%s:%d on %s: %s\n", __FILE__, __LINE__, ly_reactor_name(), #condition); \
+            return -1000;                                                                        \
+        }                                                                                        \
     } while (0)
 
 static const char *const all_reactors[] = {"epoll!", "poll!", "select!", "io_uring!"};

@@ -200,11 +200,11 @@ static int lock_times_out(void *arg)
     return 0;
 }
 
-#define TEST(name, run, body)                                                                                \
-    static void name(void **state)                                                                           \
-    {                                                                                                        \
-        (void)state;                                                                                         \
-        run(body);                                                                                           \
+#define TEST(name, run, body)      \
+    static void name(void **state) \
+    {                              \
+        (void)state;               \
+        run(body);                 \
     }
 
 TEST(a_channel_without_room_hands_over_from_task_to_task, everywhere, rendezvous)

@@ -131,7 +131,8 @@ static int offload_is_waited_for(void *arg)
     CHECK(ly_async(s, &f, offload_in_background, NULL) == 0);
     CHECK(ly_sleep(5) == 0);
     ly_scope_cancel(s);
-    ly_scope_close(s); /* returns only when the work, once begun, has ended: its argument may be gone afterwards */
+    ly_scope_close(
+        s); /* returns only when the work, once begun, has ended: its argument may be gone afterwards */
     CHECK(ly_offload(block, NULL) == 7);
     return 0;
 }
@@ -201,11 +202,11 @@ static void unknown_reactors_fall_back_unless_insisted_on(void **state)
     assert_int_equal(ly_run(nested, NULL, &(struct ly_run_options){.reactor = "kqueue!"}), LY_ENOREACTOR);
 }
 
-#define IN_LOOPS(name, body)                                                                                 \
-    static void name(void **state)                                                                           \
-    {                                                                                                        \
-        (void)state;                                                                                         \
-        in_loops(body);                                                                                      \
+#define IN_LOOPS(name, body)       \
+    static void name(void **state) \
+    {                              \
+        (void)state;               \
+        in_loops(body);            \
     }
 
 IN_LOOPS(fibers_take_turns_in_the_order_of_starting, takes_turns)

@@ -177,11 +177,11 @@ static int names(void *arg)
     return 0;
 }
 
-#define EVERYWHERE(name, body)                                                                               \
-    static void name(void **state)                                                                           \
-    {                                                                                                        \
-        (void)state;                                                                                         \
-        everywhere(body);                                                                                    \
+#define EVERYWHERE(name, body)     \
+    static void name(void **state) \
+    {                              \
+        (void)state;               \
+        everywhere(body);          \
     }
 
 EVERYWHERE(joining_a_scope_waits_for_all_its_tasks, joins_all)

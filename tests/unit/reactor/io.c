@@ -121,7 +121,8 @@ static int closing_wakes(void *arg)
     ly__io_close(&d.a);
     CHECK(ly_await(f, NULL) == -EBADF);
     CHECK(ly__io_recv(&d.a, &c, 1, 0, LY_NEVER) == -EBADF);
-    CHECK(ly__io_recv(&d.b, &c, 1, 0, LY_NEVER) == 0); /* the peer sees the end: the kernel holds nothing back */
+    CHECK(ly__io_recv(&d.b, &c, 1, 0, LY_NEVER) ==
+          0); /* the peer sees the end: the kernel holds nothing back */
     ly_scope_close(s);
     close_duo(&d);
     return 0;
@@ -181,11 +182,11 @@ static int pipes(void *arg)
     return 0;
 }
 
-#define TEST(name, run, body)                                                                                \
-    static void name(void **state)                                                                           \
-    {                                                                                                        \
-        (void)state;                                                                                         \
-        run(body);                                                                                           \
+#define TEST(name, run, body)      \
+    static void name(void **state) \
+    {                              \
+        (void)state;               \
+        run(body);                 \
     }
 
 TEST(what_is_sent_comes_back, everywhere, echoes)
