@@ -28,7 +28,7 @@ static inline void in_loops(ly_task_fn *body)
     for (size_t i = 0; i < sizeof all_reactors / sizeof all_reactors[0]; i++) {
         int r = ly_run(body, NULL, &(struct ly_run_options){.reactor = all_reactors[i]});
         if (r == LY_ENOREACTOR)
-            print_message("%s is not usable here\n", all_reactors[i]);
+            print_message("# %s is not usable here\n", all_reactors[i]);
         else
             assert_int_equal(r, 0);
     }
