@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An echo server: echo_server [ADDRESS [POLICY]]
- *
- * ADDRESS is tcp://host:port or unix:name, POLICY one of fibers, sequential, forking, threading: the handler
- * is the same. Ends on ^C, letting open connections finish for a second.
+ * An echo server: echo_server [ADDRESS [POLICY]], such as tcp://127.0.0.1:8080 or unix:echo.sock; fibers,
+ * sequential, forking or threading, with the same handler. Ends on ^C; open connections get a second more.
  */
 #include <lanyard/lanyard.h>
 #include <signal.h>
@@ -11,7 +9,6 @@
 #include <string.h>
 
 static struct ly_server *server;
-
 static int echo(struct ly_request *rq)
 {
     char buf[1024];
@@ -19,7 +16,7 @@ static int echo(struct ly_request *rq)
     while ((n = ly_recv(rq->sock, buf, sizeof buf)) > 0) {
         int r = ly_sendall(rq->sock, buf, (size_t)n);
         if (r < 0)
-            return r; /* reaches the server's error hook */
+            return r; /* reaches the error hook */
     }
     return (int)n;
 }
@@ -40,8 +37,8 @@ static enum ly_policy policy_of(const char *name)
 
 int main(int argc, char **argv)
 {
-    char text[LY_ADDRESS_TEXT];
     struct ly_address address;
+    char text[LY_ADDRESS_TEXT];
     int r = ly_server_open(&server, &(struct ly_server_options){
                                         .address = argc > 1 ? argv[1] : "tcp://127.0.0.1:8080",
                                         .policy = policy_of(argc > 2 ? argv[2] : "fibers"),

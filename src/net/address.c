@@ -30,6 +30,8 @@ void ly__address_set_in6(struct ly_address *a, const void *host, uint16_t port, 
 
 void ly__address_set_length(struct ly_address *a, socklen_t length)
 {
+    if (length <= sizeof a->u.family)
+        length = 0; /* a Unix socket without a name: a family and nothing else */
     a->length = length < sizeof a->u ? length : (socklen_t)sizeof a->u;
 }
 

@@ -33,7 +33,11 @@ static int open_threads(struct ly_server *s)
     s->threads.name = "requests";
     pthread_once(&forsaken_once, init_forsaken);
     s->room_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    return s->room_fd < 0 ? -errno : 0;
+    if (s->room_fd < 0)
+        return -errno;
+    /* Now, so that no request needs a descriptor for it when there are none left. */
+    int r = ly__scope_cancel_fd(&s->threads);
+    return r < 0 ? r : 0;
 }
 
 static void close_threads(struct ly_server *s)

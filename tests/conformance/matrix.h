@@ -21,9 +21,14 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+
+#include "server/server.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <lanyard/lanyard.h>
+#include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -200,7 +205,6 @@ struct served {
     struct ly_server *server;
     pthread_t thread;
     int result;
-    pthread_mutex_t lock; /* with turned: the loop has begun */
 };
 
 static inline void *serve_in_thread(void *arg)
@@ -263,6 +267,14 @@ static inline void expect_end(struct ly_sock *s)
     assert_int_equal(ly_recv(s, &byte, 1), 0);
 }
 
+/* End the conversation and free the socket. By shutdown, because forked children of this process may hold
+ * copies of the descriptor. */
+static inline void hang_up(struct ly_sock *s)
+{
+    ly_shutdown(s, SHUT_RDWR);
+    ly_sock_free(s);
+}
+
 /* Connect, send, expect the answer and the end. */
 static inline void exchange(const struct ly_server *server, const char *text, const char *answer)
 {
@@ -285,6 +297,28 @@ static inline int echo(struct ly_request *rq)
             return r;
     }
     return (int)n;
+}
+
+/* Wait for something that no descriptor tells. */
+#define AWAIT(condition) \
+    do                   \
+        sched_yield();   \
+    while (!(condition))
+
+static inline struct ly_server_stats stats_of(const struct ly_server *s)
+{
+    struct ly_server_stats stats;
+    assert_int_equal(ly_server_stats(s, -1, &stats), 0);
+    return stats;
+}
+
+/* How many descriptors this process has open. */
+static inline int open_descriptors(void)
+{
+    int n = 0;
+    for (int fd = 0; fd < 4096; fd++)
+        n += fcntl(fd, F_GETFD) >= 0;
+    return n;
 }
 
 static inline int64_t ms_since(int64_t start)
