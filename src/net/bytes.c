@@ -9,21 +9,47 @@
 #include "net/address.h"
 #include "net/sock.h"
 #include <errno.h>
-#include <string.h>
+#include <poll.h>
 #include <unistd.h>
 
 #define PIECES_MAX 1024 /* of one call: the kernel's UIO_MAXIOV */
 
 /* ---- accepting ---- */
 
+/*
+ * A Unix listener that was shut down is readable and yet has EAGAIN for a call that does not wait (one that
+ * does gets EINVAL): without a look at it, waiting and asking would go in circles.
+ */
+static bool is_shut_down(const struct ly_sock *listener)
+{
+    struct pollfd p = {.fd = listener->io.fd, .events = POLLRDHUP};
+    return poll(&p, 1, 0) > 0 && p.revents & POLLRDHUP;
+}
+
+static int accept_descriptor(struct ly_sock *l, struct sockaddr *address, socklen_t *length)
+{
+    int64_t deadline = ly__sock_deadline(l);
+    if (l->family != AF_UNIX)
+        return ly__io_accept(&l->io, address, length, deadline);
+    for (;;) {
+        int r = ly__io_accept(&l->io, address, length, LY__NOWAIT);
+        if (r == -EAGAIN && is_shut_down(l))
+            return -EINVAL;
+        if (r != -EAGAIN || deadline == LY__NOWAIT)
+            return r;
+        r = ly__io_wait(&l->io, LY__IN, deadline);
+        if (r < 0)
+            return r;
+    }
+}
+
 int ly_accept(struct ly_sock *listener, struct ly_sock **ret_sock, struct ly_address *ret_peer)
 {
     struct ly_address peer = {0};
     socklen_t length = sizeof peer.u;
-    int64_t deadline = ly__sock_deadline(listener);
 
-    int fd = ret_peer ? ly__io_accept(&listener->io, &peer.u.any, &length, deadline)
-                      : ly__io_accept(&listener->io, NULL, NULL, deadline);
+    int fd = ret_peer ? accept_descriptor(listener, &peer.u.any, &length)
+                      : accept_descriptor(listener, NULL, NULL);
     if (fd < 0)
         return fd;
     int r = ly__sock_wrap(ret_sock, fd, listener->family, listener->type, listener->proto);
