@@ -48,6 +48,11 @@ int ly__pipe_wrap(struct ly_pipe **ret_pipe, int fd)
     return make(ret_pipe, fd, -1, OWN);
 }
 
+struct ly__io *ly__pipe_io(struct ly_pipe *p)
+{
+    return &p->io;
+}
+
 /* Another descriptor of the same pipe, with an open file of its own; -1 where it cannot be had. */
 static int open_anew(int fd, int flags)
 {

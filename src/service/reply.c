@@ -4,9 +4,17 @@
 
 int ly__session_drop_body(struct ly__session *s)
 {
-    int64_t n = s->body;
-    s->body = 0;
-    return n > 0 ? ly_frame_skip(s->stream, n) : 0;
+    /* Counted as it goes: a wait that ends early leaves the framing as it is. */
+    while (s->body > 0) {
+        const char *bytes;
+        ssize_t n = ly_stream_peek(s->stream, 1, &bytes);
+        if (n <= 0)
+            return n < 0 ? (int)n : LY_EEOF;
+        n = n < s->body ? n : (ssize_t)s->body;
+        ly_stream_consume(s->stream, (size_t)n);
+        s->body -= n;
+    }
+    return 0;
 }
 
 int ly__session_begin(struct ly__session *s)

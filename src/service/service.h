@@ -12,8 +12,11 @@
 #include <lanyard/address.h>
 #include <lanyard/buffer.h>
 #include <lanyard/frame.h>
+#include <lanyard/server.h>
 #include <lanyard/socket.h>
 #include <lanyard/stream.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define LY__SESSION_BODY_MAX (1 << 20) /* most bytes of body of a request that has none; they are dropped */
@@ -21,7 +24,19 @@
 #define LY__SESSION_READ (256u << 10)
 #define LY__SESSION_WRITE (128u << 10) /* the stream's write_size: many small entries leave in one call */
 
+/* What all connections of a server share. It outlives them, and only the counter changes. */
+struct ly__service {
+    int root_fd;            /* the served directory, held open (O_PATH); -1: none is served */
+    const char *home;       /* where commands start without a root; borrowed */
+    const char *const *env; /* a command's environment, "NAME=value", ended by NULL; borrowed */
+    uint64_t files_limit;   /* a command's soft limit of open descriptors; 0: the server's own */
+    unsigned commands_max;  /* most commands at once */
+    atomic_uint commands;   /* how many run */
+    atomic_bool hurry;      /* the server ends at once: commands get no grace */
+};
+
 struct ly__session {
+    struct ly__service *service;   /* borrowed */
     struct ly_stream *stream;      /* the connection's two directions; borrowed */
     struct ly_sock *sock;          /* its socket, whose time-out bounds each wait; borrowed */
     const struct ly_address *peer; /* who asked, for the log; borrowed */
@@ -29,6 +44,7 @@ struct ly__session {
     int64_t id;                    /* the current request's; negative where it could not be read */
     int64_t body;                  /* bytes of the current request's own body that nobody has read yet */
     struct ly_buffer out;          /* the answer's header that is being built */
+    bool ended;                    /* the connection's last frame has been written */
 };
 
 /* One row a command. */
@@ -65,10 +81,27 @@ int ly__session_ok(struct ly__session *s);
  */
 int ly__session_error(struct ly__session *s, int error, const char *path);
 
+/*
+ * Receive the head of the next frame, by the rules of a session: between frames the peer may be silent for as
+ * long as it likes, a head that has begun must be complete in time. What is gathered is not flushed. Returns
+ * as ly_frame_recv; -ETIMEDOUT. Suspends.
+ */
+int ly__session_head(struct ly__session *s, struct ly_frame *ret_frame);
+
+/* Send what is the connection's last frame, an error, if that takes no waiting. Once; later calls do nothing.
+ */
+void ly__session_goodbye(struct ly__session *s, int error);
+
+/* The handler of the fiber policy: ly_server_user is a struct ly__service. */
+int ly__session_handle(struct ly_request *rq);
+
 /* ---- the services' rows; session.c puts them into its table ---- */
 
 /* files.c: stat ls mkdir rm mv get put partial; ended by a row without a name. Each answers EOPNOTSUPP while
  * root_fd is -1. */
 extern const struct ly__service_command ly__files_commands[];
+
+/* exec.c: exec. */
+extern const struct ly__service_command ly__exec_commands[];
 
 #endif

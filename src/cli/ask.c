@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/ask.h"
+#include "cli/command.h"
+#include <string.h>
+
+#define TEXT_MAX 1024
+
+/* A string field, or otherwise. */
+static const char *field(struct ly_json header, const char *name, char *buf, size_t cap,
+                         const char *otherwise)
+{
+    return ly_json_string(ly_json_get(header, name), buf, cap) < 0 ? otherwise : buf;
+}
+
+void ly__say_remote(const char *command, struct ly_json header)
+{
+    char error[TEXT_MAX], text[TEXT_MAX], path[TEXT_MAX];
+    const char *what =
+        field(header, "text", text, sizeof text, "the server reported an error without a text");
+    const char *where = field(header, "path", path, sizeof path, "");
+    if (strcmp(field(header, "error", error, sizeof error, ""), "EAGAIN") == 0)
+        what = "the server has too many such requests at once; try later";
+    ly__cli_say(command, "%s%s%s", where, *where ? ": " : "", what);
+}
+
+static int send_request(struct ly__client *c, const char *cmd, int64_t id)
+{
+    struct ly_buffer head;
+    ly_buffer_init(&head, LY_FRAME_HEADER_MAX + 4);
+    int r = ly_frame_begin(&head);
+    if (r == 0)
+        r = ly_json_put_string(&head, "cmd", cmd);
+    if (r == 0)
+        r = ly_json_put_int(&head, "id", id);
+    if (r == 0)
+        r = ly_frame_end(&head, 0);
+    if (r == 0)
+        r = ly_frame_send(c->stream, &head, NULL, 0);
+    if (r == 0)
+        r = ly_stream_flush(c->stream);
+    ly_buffer_done(&head);
+    return r;
+}
+
+int ly__ask(struct ly__client *c, const char *command, const char *cmd, int64_t id,
+            struct ly_frame *ret_frame)
+{
+    int64_t answered = -1;
+    int r = send_request(c, cmd, id);
+    if (r == 0)
+        r = ly_frame_recv(c->stream, ret_frame);
+    if (r == 0)
+        r = LY_EEOF;
+    if (r < 0) {
+        ly__cli_say(command, "no answer from %s: %s", c->address, ly_error_text(r));
+        return r;
+    }
+    if (ly_json_type(ly_json_get(ret_frame->header, "error")) != LY_JSON_NONE) {
+        ly__say_remote(command, ret_frame->header);
+        return LY_EREMOTE;
+    }
+    if (ly_json_int(ly_json_get(ret_frame->header, "id"), &answered) < 0 || answered != id) {
+        ly__cli_say(command, "%s answers something else than was asked", c->address);
+        return LY_EFRAME;
+    }
+    return ly_frame_skip(c->stream, ret_frame->size);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* A request without fields, and its answer. */
+#ifndef LY_CLI_ASK_H
+#define LY_CLI_ASK_H
+
+#include "cli/host.h"
+#include <lanyard/frame.h>
+
+/*
+ * Send {"cmd": cmd, "id": id} and receive the answer's head, valid until the next read. command: for
+ * messages. Returns 0, or an error that was said on standard error: also when the answer is one (LY_EREMOTE).
+ */
+int ly__ask(struct ly__client *c, const char *command, const char *cmd, int64_t id,
+            struct ly_frame *ret_frame);
+
+/* Say on standard error what an error frame says. */
+void ly__say_remote(const char *command, struct ly_json header);
+
+#endif

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A remote command's stand-in: a fiber that receives its output, one that sends its input, one that passes
+ * signals on. Each waits for its own descriptors only, so that an output that nobody reads holds up neither
+ * the input nor Control-C.
+ *
+ * A connection of its own, closed at the end: closing it is also how the command is ended when we end early.
+ */
+#include "cli/exec_remote.h"
+#include "cli/ask.h"
+#include "cli/command.h"
+#include <errno.h>
+#include <lanyard/fiber.h>
+#include <lanyard/frame.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define EXIT_TIMEOUT 124 /* as of timeout(1) */
+#define EXIT_SIGNAL 128  /* and the signal's number */
+#define GOES_ON (-1)     /* no exit status yet */
+
+/* ---- sending ---- */
+
+int ly__remote_send(struct ly__remote *r, const struct ly_buffer *head, const void *body, size_t n)
+{
+    struct iovec parts[2] = {{.iov_base = ly_buffer_bytes(head), .iov_len = head->length},
+                             {.iov_base = (void *)(uintptr_t)body, .iov_len = n}};
+    int e = ly_mutex_lock(r->sending, LY_FOREVER);
+    if (e < 0)
+        return e;
+    e = ly_sendallv(ly_stream_sock(r->client.stream), parts, n > 0 ? 2 : 1, 0);
+    ly_mutex_unlock(r->sending);
+    return e;
+}
+
+static int put_list(struct ly_buffer *b, const char *name, const char *const *list)
+{
+    int r = ly_json_open(b, name, '[');
+    for (; *list && r == 0; list++)
+        r = ly_json_put_string(b, NULL, *list);
+    return r < 0 ? r : ly_json_close(b, ']');
+}
+
+static int put_variable(struct ly_buffer *b, const char *variable)
+{
+    char name[1024];
+    const char *equals = strchr(variable, '=');
+    size_t n = equals ? (size_t)(equals - variable) : sizeof name;
+    if (n >= sizeof name)
+        return LY_ETOOBIG;
+    memcpy(name, variable, n);
+    name[n] = 0;
+    return ly_json_put_string(b, name, equals + 1);
+}
+
+static int put_env(struct ly_buffer *b, const char *const *env)
+{
+    int r = ly_json_open(b, "env", '{');
+    for (; *env && r == 0; env++)
+        r = put_variable(b, *env);
+    return r < 0 ? r : ly_json_close(b, '}');
+}
+
+static int put_options(struct ly_buffer *b, const struct ly__remote_options *o)
+{
+    int r = o->shell ? ly_json_put_string(b, "shell", o->shell) : put_list(b, "argv", o->argv);
+    if (r == 0 && o->cwd)
+        r = ly_json_put_string(b, "cwd", o->cwd);
+    if (r == 0 && *o->env)
+        r = put_env(b, o->env);
+    if (r == 0 && o->input)
+        r = ly_json_put_bool(b, "stdin", true);
+    if (r == 0 && o->timeout_ms != LY_FOREVER)
+        r = ly_json_put_int(b, "timeout_ms", o->timeout_ms);
+    return r;
+}
+
+static int send_request(struct ly__remote *r)
+{
+    struct ly_buffer head;
+    ly_buffer_init(&head, LY_FRAME_HEADER_MAX + 4);
+    int e = ly_frame_begin(&head);
+    if (e == 0)
+        e = ly_json_put_string(&head, "cmd", "exec");
+    if (e == 0)
+        e = ly_json_put_int(&head, "id", 1);
+    if (e == 0)
+        e = put_options(&head, r->options);
+    if (e == 0)
+        e = ly_frame_end(&head, 0);
+    if (e == 0)
+        e = ly__remote_send(r, &head, NULL, 0);
+    ly_buffer_done(&head);
+    return e;
+}
+
+/* ---- receiving ---- */
+
+static int fail(const char *what, int error)
+{
+    ly__cli_say("exec", "%s: %s", what, ly_error_text(error));
+    return LY__EXIT_EXEC;
+}
+
+static int lose(const struct ly__remote *r, int error)
+{
+    ly__cli_say("exec", "lost the connection to %s: %s", r->client.address,
+                error == 0 || error == LY_EEOF ? "the server closed it" : ly_error_text(error));
+    return LY__EXIT_EXEC;
+}
+
+/* Nobody reads our output any more: end as SIGPIPE would, silently; the command is told by the closing. */
+static int fail_output(int which, int error)
+{
+    if (error == -EPIPE)
+        return EXIT_SIGNAL + SIGPIPE;
+    return fail(which ? "cannot write to standard error" : "cannot write to standard output", error);
+}
+
+static int open_output(struct ly__remote *r, int which)
+{
+    return r->output[which] ? 0 : ly_pipe_from_fd(&r->output[which], STDOUT_FILENO + which);
+}
+
+/* Pass n bytes of body on. Returns GOES_ON or the exit status. */
+static int take_output(struct ly__remote *r, int which, int64_t n)
+{
+    int e = open_output(r, which);
+    while (n > 0 && e == 0) {
+        const char *bytes;
+        ssize_t got = ly_stream_peek(r->client.stream, 1, &bytes);
+        if (got <= 0)
+            return lose(r, (int)got);
+        got = got < n ? got : (ssize_t)n;
+        e = ly_pipe_writeall(r->output[which], bytes, (size_t)got);
+        ly_stream_consume(r->client.stream, (size_t)got);
+        n -= got;
+    }
+    return e < 0 ? fail_output(which, e) : GOES_ON;
+}
+
+/* The end frame's exit status; GOES_ON if it is none. */
+static int read_end(const struct ly__remote *r, struct ly_json header)
+{
+    int64_t number;
+    bool timeout = false;
+    if (ly_json_bool(ly_json_get(header, "timeout"), &timeout) == 0 && timeout) {
+        ly__cli_say("exec", "the command was ended: it ran for longer than %.3g s",
+                    (double)r->options->timeout_ms / 1000);
+        return EXIT_TIMEOUT;
+    }
+    if (ly_json_int(ly_json_get(header, "exit"), &number) == 0)
+        return (int)(number & 0xff);
+    if (ly_json_int(ly_json_get(header, "signal"), &number) == 0)
+        return EXIT_SIGNAL + (int)(number & 0x7f);
+    return GOES_ON;
+}
+
+/* One frame from the server. Returns GOES_ON or the exit status. */
+static int take_frame(struct ly__remote *r, const struct ly_frame *f)
+{
+    struct ly_json stream = ly_json_get(f->header, "stream");
+    if (ly_json_type(ly_json_get(f->header, "error")) != LY_JSON_NONE) {
+        ly__say_remote("exec", f->header);
+        return LY__EXIT_EXEC;
+    }
+    if (ly_json_equal(stream, "out"))
+        return take_output(r, 0, f->size);
+    if (ly_json_equal(stream, "err"))
+        return take_output(r, 1, f->size);
+    int status = read_end(r, f->header);
+    int e = status == GOES_ON ? ly_frame_skip(r->client.stream, f->size) : 0;
+    return e < 0 ? lose(r, e) : status;
+}
+
+static int receive(struct ly__remote *r)
+{
+    int status = GOES_ON;
+    while (status == GOES_ON) {
+        struct ly_frame f;
+        int e = ly_frame_recv(r->client.stream, &f);
+        if (e <= 0)
+            return lose(r, e);
+        status = take_frame(r, &f);
+    }
+    return status;
+}
+
+/* ---- the whole ---- */
+
+static int converse(struct ly__remote *r)
+{
+    struct ly_scope *scope;
+    int e = ly_scope_open(&scope, NULL);
+    if (e < 0)
+        return fail("cannot start", e);
+    e = ly_go(scope, ly__remote_pass_signals, r);
+    if (e == 0 && r->options->input)
+        e = ly_go(scope, ly__remote_feed, r);
+    if (e == 0)
+        e = send_request(r);
+    int status = e < 0 ? fail("cannot send the request", e) : receive(r);
+    ly_scope_close(scope);
+    return status;
+}
+
+static int run(void *arg)
+{
+    struct ly__remote *r = arg;
+    if (ly__client_open(&r->client, "exec", r->options->host) < 0)
+        return LY__EXIT_EXEC;
+    int e = ly_mutex_new(&r->sending, LY_LOCAL);
+    int status = e < 0 ? fail("cannot start", e) : converse(r);
+    ly_mutex_free(r->sending);
+    ly__client_close(&r->client);
+    ly_pipe_close(r->output[0]);
+    ly_pipe_close(r->output[1]);
+    return status;
+}
+
+/* Signals that a user's shell made us ignore stay ignored. */
+static void block_signals(sigset_t *set)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+    sigemptyset(set);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        struct sigaction now;
+        if (sigaction(signals[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+            sigaddset(set, signals[i]);
+    }
+    pthread_sigmask(SIG_BLOCK, set, NULL);
+}
+
+int ly__remote_run(const struct ly__remote_options *options)
+{
+    struct ly__remote r = {.options = options};
+    block_signals(&r.signals);
+    int status = ly_run(run, &r, &(struct ly_run_options){.reactor = "poll"});
+    return status < 0 ? fail("cannot start", status) : status;
+}

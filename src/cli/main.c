@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/* The program: finds the command's row and runs it. */
+#include "cli/command.h"
+#include <stdio.h>
+#include <string.h>
+
+/* To add a command: its file, its line in command.h and meson.build, and its row here. */
+static const struct ly__cli_command commands[] = {
+    {"serve", "serve this machine", ly__cli_serve},
+    {"exec", "run a command there", ly__cli_exec},
+    {"ping", "measure the round trip", ly__cli_ping},
+    {"version", "say which version this is, and which one the server has", ly__cli_version},
+};
+#define COMMANDS (sizeof commands / sizeof *commands)
+
+static const struct ly__cli_command *find(const char *name)
+{
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    }
+    return NULL;
+}
+
+/* ---- help ---- */
+
+static void print_help(FILE *to)
+{
+    fprintf(to, "Usage: lanyard COMMAND [ARGUMENT...]\n\n");
+    for (size_t i = 0; i < COMMANDS; i++)
+        fprintf(to, "  %-9s %s\n", commands[i].name, commands[i].summary);
+    fprintf(to, "  %-9s %s\n\n", "help", "this text, or a command's own with its name");
+    fprintf(
+        to,
+        "A machine is named unix:PATH or tcp://127.0.0.1:PORT; by default it is $LANYARD_HOST, else your own server\n"
+        "on this machine. 'lanyard COMMAND --help' has the rest.\n");
+}
+
+static int run_help(int argc, char **argv)
+{
+    static char option[] = "--help";
+    if (argc < 2) {
+        print_help(stdout);
+        return fflush(stdout) == 0 ? 0 : LY__EXIT_FAILURE;
+    }
+    const struct ly__cli_command *c = find(argv[1]);
+    char *arguments[] = {argv[1], option, NULL};
+    if (c)
+        return c->run(2, arguments);
+    ly__cli_say(NULL, "there is no command '%s'", argv[1]);
+    return LY__EXIT_USAGE;
+}
+
+/* ---- the command that was probably meant ---- */
+
+#define NAME_MAX_LENGTH 16
+
+static size_t min3(size_t a, size_t b, size_t c)
+{
+    size_t m = a < b ? a : b;
+    return m < c ? m : c;
+}
+
+/* Letters to insert, drop or exchange to make b of a (Levenshtein's distance); a is at most NAME_MAX_LENGTH
+ * long. */
+static size_t distance(const char *a, const char *b)
+{
+    size_t row[NAME_MAX_LENGTH + 1], n = strlen(a);
+    for (size_t i = 0; i <= n; i++)
+        row[i] = i;
+    for (size_t j = 1; *b; b++, j++) {
+        size_t diagonal = row[0];
+        row[0] = j;
+        for (size_t i = 1; i <= n; i++) {
+            size_t above = row[i];
+            row[i] = min3(above + 1, row[i - 1] + 1, diagonal + (a[i - 1] != *b));
+            diagonal = above;
+        }
+    }
+    return row[n];
+}
+
+static int refuse(const char *name)
+{
+    const char *nearest = NULL;
+    size_t least = 3; /* farther is no slip of the finger */
+    for (size_t i = 0; i < COMMANDS && strlen(name) <= NAME_MAX_LENGTH; i++) {
+        size_t d = distance(name, commands[i].name);
+        if (d < least) {
+            least = d;
+            nearest = commands[i].name;
+        }
+    }
+    if (nearest)
+        ly__cli_say(NULL, "there is no command '%s'; did you mean '%s'?", name, nearest);
+    else
+        ly__cli_say(NULL, "there is no command '%s'; 'lanyard help' lists them", name);
+    return LY__EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(stderr);
+        return LY__EXIT_USAGE;
+    }
+    const struct ly__cli_command *c = find(argv[1]);
+    if (c)
+        return c->run(argc - 1, argv + 1);
+    if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+        return run_help(argc - 1, argv + 1);
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
+        return puts("lanyard " LY__VERSION) < 0 || fflush(stdout) != 0;
+    return refuse(argv[1]);
+}

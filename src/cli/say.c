@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/escape.h"
+#include "cli/command.h"
+#include <stdarg.h>
+#include <stdio.h>
+
+#define LINE 4096 /* a longer message is cut */
+
+void ly__cli_say(const char *name, const char *format, ...)
+{
+    char text[LINE], escaped[LINE];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (n < 0)
+        return;
+    ly__escape(escaped, sizeof escaped, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
+    fprintf(stderr, "lanyard%s%s: %s\n", name ? " " : "", name ? name : "", escaped);
+}
+
+int ly__cli_parse(const struct argp *argp, int argc, char **argv, unsigned flags, void *input)
+{
+    static char name[64];
+    snprintf(name, sizeof name, "lanyard %s", argv[0]);
+    argv[0] = name;
+    argp_err_exit_status = LY__EXIT_USAGE;
+    return argp_parse(argp, argc, argv, flags, NULL, input);
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* lanyard serve: its options. */
+#include "daemon/serve.h"
+#include "cli/command.h"
+#include "cli/number.h"
+#include <errno.h>
+#include <string.h>
+
+enum { KEY_LOOPBACK = 256, KEY_REACTOR, KEY_FORMAT, KEY_LEVEL, KEY_FILE, KEY_COMMANDS };
+
+static const struct argp_option options[] = {
+    {"listen", 'l', "ADDRESS", 0,
+     "Where to listen: unix:PATH, or tcp://127.0.0.1:PORT (port 0: any) together with "
+     "--insecure-loopback. May be repeated. Default: lanyard.sock in your runtime directory, for you alone",
+     0},
+    {"insecure-loopback", KEY_LOOPBACK, NULL, 0,
+     "Allow TCP on loopback: every user of this machine can then act as you", 0},
+    {"root", 'r', "DIR", 0,
+     "The directory whose files are served and where commands start. Default: your home", 0},
+    {"workers", 'w', "N", 0, "Threads that serve each address, 1 to 256. Default: 1", 0},
+    {"reactor", KEY_REACTOR, "NAME", 0, "epoll, io_uring, poll or select. Default: $LY_REACTOR, else epoll",
+     0},
+    {"max-commands", KEY_COMMANDS, "N", 0, "Commands that may run at once. Default: 256", 0},
+    {"log-format", KEY_FORMAT, "FORMAT", 0, "logfmt or json", 1},
+    {"log-level", KEY_LEVEL, "LEVEL", 0, "error, warning, info or debug", 1},
+    {"log-file", KEY_FILE, "FILE", 0, "Append to FILE, opened anew at SIGHUP. Default: standard error", 1},
+    {0}};
+
+/* The index of text among the names; ends the program with a usage error if it is none. */
+static int choose(struct argp_state *state, const char *what, const char *text, const char *const *names)
+{
+    for (int i = 0; names[i]; i++) {
+        if (strcmp(names[i], text) == 0)
+            return i;
+    }
+    argp_error(state, "--%s has no choice '%s'", what, text);
+    return 0;
+}
+
+static int64_t number(struct argp_state *state, const char *what, const char *text, int64_t most)
+{
+    int64_t n = 1;
+    if (ly__number_read(text, 1, most, &n) < 0)
+        argp_error(state, "--%s is a number from 1 to %lld", what, (long long)most);
+    return n;
+}
+
+static void add_listen(struct argp_state *state, struct ly__serve_options *o, const char *address)
+{
+    if (o->listens == LY__LISTEN_MAX)
+        argp_error(state, "--listen can be given %d times", LY__LISTEN_MAX);
+    else
+        o->listen[o->listens++] = address;
+}
+
+static error_t parse_log(int key, char *arg, struct argp_state *state, struct ly__serve_options *o)
+{
+    static const char *const formats[] = {"logfmt", "json", NULL};
+    static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
+    switch (key) {
+    case KEY_FORMAT:
+        o->log.format = choose(state, "log-format", arg, formats) ? LY_LOG_JSON : LY_LOGFMT;
+        return 0;
+    case KEY_LEVEL:
+        o->log.level = (enum ly_log_level)choose(state, "log-level", arg, levels);
+        return 0;
+    case KEY_FILE:
+        o->log_file = arg;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    static const char *const reactors[] = {"epoll", "io_uring", "poll", "select", NULL};
+    struct ly__serve_options *o = state->input;
+    switch (key) {
+    case 'l':
+        add_listen(state, o, arg);
+        return 0;
+    case KEY_LOOPBACK:
+        o->insecure_loopback = true;
+        return 0;
+    case 'r':
+        o->root = arg;
+        return 0;
+    case 'w':
+        o->workers = (int)number(state, "workers", arg, 256);
+        return 0;
+    case KEY_REACTOR:
+        o->reactor = reactors[choose(state, "reactor", arg, reactors)];
+        return 0;
+    case KEY_COMMANDS:
+        o->commands_max = (unsigned)number(state, "max-commands", arg, 100000);
+        return 0;
+    default:
+        return parse_log(key, arg, state, o);
+    }
+}
+
+static const struct argp argp = {
+    .options = options,
+    .parser = parse,
+    .doc =
+        "Serve this machine: run commands and move files for whoever may connect.\v"
+        "SIGTERM or SIGINT: running requests may finish, for 10 seconds; a second one ends at once. SIGHUP: the log "
+        "file is opened anew. With NOTIFY_SOCKET set, the service manager is told how it goes.",
+};
+
+int ly__cli_serve(int argc, char **argv)
+{
+    struct ly__serve_options o = {.log = {.fd = 2, .level = LY_LOG_INFO, .format = LY_LOGFMT}};
+    if (ly__cli_parse(&argp, argc, argv, 0, &o) != 0)
+        return LY__EXIT_USAGE;
+    return ly__serve(&o);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/notify.h"
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+int ly__notify(const char *lines)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    const char *path = getenv("NOTIFY_SOCKET");
+    size_t n = path ? strlen(path) : 0;
+    if (n == 0)
+        return 0;
+    if ((*path != '/' && *path != '@') || n >= sizeof to.sun_path)
+        return -EINVAL;
+    memcpy(to.sun_path, path, n);
+    if (*path == '@')
+        to.sun_path[0] = 0; /* an abstract name */
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n);
+    ssize_t r = sendto(fd, lines, strlen(lines), MSG_NOSIGNAL, (struct sockaddr *)&to, length);
+    int error = r < 0 ? -errno : 0;
+    close(fd);
+    return error;
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/* Telling the service manager how it goes. Source: sd_notify(3). */
+#ifndef LY_DAEMON_NOTIFY_H
+#define LY_DAEMON_NOTIFY_H
+
+/* Send lines such as "READY=1" to the socket that $NOTIFY_SOCKET names, if it names one. Returns 0 (also
+ * without a manager) or -errno. */
+int ly__notify(const char *lines);
+
+#endif

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * exec: run a command and stream what it reads and writes.
+ *
+ * Four fibers serve one command:
+ *
+ *   the session's own   starts the command, waits for its end, sends the end frame
+ *   two pumps           read standard output and standard error and send them, a frame a read
+ *   the listener        receives the client's frames: input, and signals
+ *
+ * The pumps hold a mutex while they send a frame, so that frames stay whole and take turns. Nothing is kept:
+ * each pump has one buffer, and while the client does not read, a pump waits in its send, the pipe fills, and
+ * the command waits in its write. In the other direction the listener waits in its write to the command.
+ *
+ * How it ends. The pumps run in a scope that the session's fiber cancels when the command has ended. The
+ * cancellation only reaches a pump between two frames, since it sends under a shield; it then sends what the
+ * pipe held at that moment and is done. So all that the command itself wrote arrives, while a descendant that
+ * keeps the pipe open holds nothing up. A send under a shield is ended from outside by shutting down the
+ * socket; the listener does that when the client has gone or the server cancels the session.
+ *
+ * The process stays a zombie until it is freed, so its group's number means this group as long as we use it.
+ *
+ * Source: docs/protocol.md, section 4; docs/internals/exec.md.
+ */
+#include "net/sock.h"
+#include "service/exec_command.h"
+#include "service/exec_run.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <lanyard/channel.h>
+#include <lanyard/fiber.h>
+#include <lanyard/log.h>
+#include <lanyard/process.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define GRACE_MS 2000 /* between asking a group to end and making it */
+#define LOOK_MS 50    /* how soon a server that ends at once is noticed */
+
+/* ---- starting ---- */
+
+struct place {
+    int root_fd;
+    const char *path;
+};
+
+static int open_directory(void *arg)
+{
+    const struct place *p = arg;
+    int fd = openat(p->root_fd, p->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+/* The directory to run in, open; a network's file system may keep that waiting. */
+static int find_directory(const struct ly__session *s, const struct ly__command *c)
+{
+    struct place p = {.root_fd = s->root_fd, .path = c->cwd ? c->cwd : "."};
+    if (s->root_fd < 0) {
+        p.root_fd = AT_FDCWD;
+        if (!c->cwd)
+            p.path = s->service->home;
+        else if (*c->cwd != '/')
+            return -EOPNOTSUPP; /* relative to what? */
+    }
+    return c->cwd ? ly_offload(open_directory, &p) : open_directory(&p);
+}
+
+static int start(struct ly__session *s, const struct ly__command *c, struct ly_process **ret_process)
+{
+    int cwd = find_directory(s, c);
+    if (cwd < 0)
+        return ly__session_error(s, cwd, c->cwd ? c->cwd : ".");
+    int r = ly_process_spawn(ret_process, &(struct ly_spawn_options){.argv = c->argv,
+                                                                     .env = c->env,
+                                                                     .cwd_fd = cwd,
+                                                                     .in = c->input ? LY_PIPE : LY_NULL,
+                                                                     .out = LY_PIPE,
+                                                                     .err = LY_PIPE,
+                                                                     .new_group = true,
+                                                                     .pipe_size = LY__EXEC_PIPE});
+    close(cwd);
+    if (r == -ECANCELED)
+        return r;
+    return r < 0 ? ly__session_error(s, r, c->argv[0]) : 1;
+}
+
+/* The server raised its own limit of descriptors; programs that use select(2) are better off without. */
+static void lower_limit(const struct ly__session *s, pid_t pid)
+{
+    struct rlimit limit;
+    if (s->service->files_limit == 0 || prlimit(pid, RLIMIT_NOFILE, NULL, &limit) < 0)
+        return;
+    limit.rlim_cur = s->service->files_limit;
+    prlimit(pid, RLIMIT_NOFILE, &limit, NULL);
+}
+
+static int announce(struct ly__session *s, pid_t pid)
+{
+    int r = ly__session_begin(s);
+    if (r == 0)
+        r = ly_json_put_bool(&s->out, "started", true);
+    if (r == 0)
+        r = ly_json_put_int(&s->out, "pid", pid);
+    if (r == 0)
+        r = ly__session_send(s, 0);
+    return r < 0 ? r : ly_stream_flush(s->stream);
+}
+
+/* ---- ending ---- */
+
+/*
+ * Ask the group to end, and make it after a grace. A leader that has ended may have left others behind, who
+ * have the same time. Whatever is cancelled, this is done.
+ */
+static void end_group(struct ly__run *run, int first)
+{
+    struct ly_scope *shield;
+    ly_process_kill(run->process, first, true);
+    if (ly_scope_open(&shield, &(struct ly_scope_options){.shield = true, .name = "ending a command"}) == 0) {
+        int64_t until = ly_deadline(GRACE_MS);
+        while (ly_now() < until && !atomic_load(&run->session->service->hurry))
+            ly_sleep(LOOK_MS);
+        ly_scope_close(shield);
+    }
+    ly_process_kill(run->process, SIGKILL, true);
+}
+
+/* The time is up: as above, but a group whose leader ends in time is let be. */
+static int end_in_time(struct ly__run *run, int *ret_status)
+{
+    run->timed_out = true;
+    ly_process_kill(run->process, SIGTERM, true);
+    int r = ly_process_wait(run->process, ret_status, GRACE_MS);
+    if (r != -ETIMEDOUT)
+        return r;
+    ly_process_kill(run->process, SIGKILL, true);
+    return ly_process_wait(run->process, ret_status, LY_FOREVER);
+}
+
+static int report_end(struct ly__run *run, int status)
+{
+    struct ly__session *s = run->session;
+    int r = ly__session_begin(s);
+    if (r == 0)
+        r = WIFSIGNALED(status) ? ly_json_put_int(&s->out, "signal", WTERMSIG(status))
+                                : ly_json_put_int(&s->out, "exit", WEXITSTATUS(status));
+    if (r == 0 && run->timed_out)
+        r = ly_json_put_bool(&s->out, "timeout", true);
+    if (r == 0)
+        r = ly__session_send(s, 0);
+    return r < 0 ? r : ly_stream_flush(s->stream);
+}
+
+/* ---- running ---- */
+
+/* Wait for the command's end with the pumps at work. Returns 0, or an error: then the client has gone, or the
+ * session is cancelled. */
+static int wait_and_pump(struct ly__run *run, int64_t timeout_ms, int *ret_status)
+{
+    int r = ly_scope_open(&run->pumping, &(struct ly_scope_options){.name = "exec output"});
+    if (r < 0)
+        return r;
+    r = ly_go(run->pumping, ly__exec_pump, &run->out);
+    if (r == 0)
+        r = ly_go(run->pumping, ly__exec_pump, &run->err);
+    if (r == 0)
+        r = ly_process_wait(run->process, ret_status, timeout_ms);
+    if (r == -ETIMEDOUT)
+        r = end_in_time(run, ret_status);
+    if (r < 0)
+        ly__exec_lose(run);
+    struct ly_scope *pumping = run->pumping;
+    run->ended = r == 0;
+    ly_scope_close(pumping);
+    run->pumping = NULL;
+    return run->lost ? -EPIPE : r;
+}
+
+static int attend(struct ly__run *run, int64_t timeout_ms, int *ret_status)
+{
+    struct ly_scope *listening;
+    int r = ly_scope_open(&listening, &(struct ly_scope_options){.name = "exec input"});
+    if (r < 0)
+        return r;
+    r = ly_go(listening, ly__exec_listen, run);
+    if (r == 0)
+        r = wait_and_pump(run, timeout_ms, ret_status);
+    if (r == 0)
+        r = report_end(run, *ret_status);
+    run->done = true;
+    ly_scope_close(listening);
+    return run->failure < 0 ? run->failure : r;
+}
+
+static int run_process(struct ly__session *s, struct ly_process *process, int64_t timeout_ms)
+{
+    struct ly__run run = {.session = s, .process = process};
+    int status = 0;
+    ly__pump_init(&run.out, &run, ly_process_stdout(process), "out");
+    ly__pump_init(&run.err, &run, ly_process_stderr(process), "err");
+    int r = ly_mutex_new(&run.sending, LY_LOCAL);
+    if (r == 0)
+        r = announce(s, ly_process_pid(process));
+    ly_sock_set_timeout(s->sock, LY_FOREVER);
+    if (r == 0)
+        r = attend(&run, timeout_ms, &status);
+    if (run.failure < 0)
+        ly__session_goodbye(s, r);
+    if (r < 0 && !run.ended)
+        end_group(&run, SIGHUP);
+    ly__pump_done(&run.out);
+    ly__pump_done(&run.err);
+    ly_mutex_free(run.sending);
+    return r;
+}
+
+static int run_command(struct ly__session *s, const struct ly_frame *f)
+{
+    struct ly__command c;
+    struct ly_process *process = NULL;
+    int r = ly__command_read(&c, f->header, s->service);
+    if (r < 0) {
+        ly__command_done(&c);
+        return ly__session_error(s, r, NULL);
+    }
+    r = ly__session_drop_body(s);
+    if (r == 0)
+        r = start(s, &c, &process);
+    int64_t timeout_ms = c.timeout_ms;
+    ly__command_done(&c);
+    if (r <= 0)
+        return r;
+    lower_limit(s, ly_process_pid(process));
+    r = run_process(s, process, timeout_ms);
+    ly_process_free(process);
+    return r;
+}
+
+/* Take a place among the commands at once. */
+static bool enter(struct ly__service *service)
+{
+    if (atomic_fetch_add(&service->commands, 1) < service->commands_max)
+        return true;
+    atomic_fetch_sub(&service->commands, 1);
+    return false;
+}
+
+static int run_exec(struct ly__session *s, const struct ly_frame *f)
+{
+    if (!enter(s->service))
+        return ly__session_error(s, -EAGAIN, NULL);
+    int r = run_command(s, f);
+    atomic_fetch_sub(&s->service->commands, 1);
+    return r;
+}
+
+const struct ly__service_command ly__exec_commands[] = {
+    {"exec", run_exec},
+    {0},
+};

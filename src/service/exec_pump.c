@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* Output: from one of the command's pipes to the client, a frame for each read. */
+#include "service/exec_run.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define HEAD_MAX 256 /* bytes of an output frame's head */
+
+void ly__pump_init(struct ly__pump *p, struct ly__run *run, struct ly_pipe *pipe, const char *name)
+{
+    *p = (struct ly__pump){.run = run, .pipe = pipe, .name = name};
+    ly_buffer_init(&p->head, HEAD_MAX);
+}
+
+void ly__pump_done(struct ly__pump *p)
+{
+    free(p->bytes);
+    ly_buffer_done(&p->head);
+}
+
+static int make_head(struct ly__pump *p, size_t n)
+{
+    int r = ly_frame_begin(&p->head);
+    if (r == 0)
+        r = ly_json_put_int(&p->head, "id", p->run->session->id);
+    if (r == 0)
+        r = ly_json_put_string(&p->head, "stream", p->name);
+    return r < 0 ? r : ly_frame_end(&p->head, (int64_t)n);
+}
+
+static int send_locked(struct ly__pump *p, size_t n)
+{
+    struct iovec parts[2] = {{.iov_base = ly_buffer_bytes(&p->head), .iov_len = p->head.length},
+                             {.iov_base = p->bytes, .iov_len = n}};
+    int r = ly_mutex_lock(p->run->sending, LY_FOREVER);
+    if (r < 0)
+        return r;
+    r = p->run->lost ? -EPIPE : ly_sendallv(p->run->session->sock, parts, 2, 0);
+    ly_mutex_unlock(p->run->sending);
+    return r;
+}
+
+/* Send the first n of p->bytes; a frame that has begun is sent whole, whatever is cancelled. */
+static int send_frame(struct ly__pump *p, size_t n)
+{
+    struct ly_scope *shield;
+    int r = make_head(p, n);
+    if (r == 0)
+        r = ly_scope_open(&shield, &(struct ly_scope_options){.shield = true});
+    if (r < 0)
+        return r;
+    r = send_locked(p, n);
+    ly_scope_close(shield);
+    return r;
+}
+
+/* Send what the pipe holds now and no more. */
+static int send_rest(struct ly__pump *p)
+{
+    int left = 0, r = 0;
+    int fd = ly_pipe_fileno(p->pipe);
+    if (ioctl(fd, FIONREAD, &left) < 0)
+        return -errno;
+    while (left > 0 && r == 0 && !p->run->lost) {
+        ssize_t n = read(fd, p->bytes, left < LY__EXEC_READ ? (size_t)left : LY__EXEC_READ);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? -errno : 0;
+        left -= (int)n;
+        r = send_frame(p, (size_t)n);
+    }
+    return r;
+}
+
+static int pump(struct ly__pump *p)
+{
+    int r = 0;
+    p->bytes = malloc(LY__EXEC_READ);
+    if (!p->bytes)
+        return -ENOMEM;
+    while (r == 0) {
+        ssize_t n = ly_pipe_read(p->pipe, p->bytes, LY__EXEC_READ);
+        if (n <= 0)
+            return (int)n;
+        r = send_frame(p, (size_t)n);
+    }
+    return r;
+}
+
+int ly__exec_pump(void *arg)
+{
+    struct ly__pump *p = arg;
+    int r = pump(p);
+    if (r == -ECANCELED && p->run->ended && !p->run->lost)
+        r = send_rest(p);
+    if (r < 0)
+        ly__exec_lose(p->run);
+    return r;
+}

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A connection's session: requests in, each handed to the row of its command.
+ *
+ * The loop trusts nothing of the peer. Whatever leaves the framing whole is answered by an error frame and
+ * the connection goes on; whatever does not is answered if that is possible without waiting, written to the
+ * log with the peer's address, and ends the connection. Source: docs/protocol.md, sections 3 and 6.
+ *
+ * A connection that is idle costs no fiber before its first byte (the server starts one then), and after its
+ * last request only its fiber: buffers are given back once nothing has come for a while.
+ */
+#include "net/sock.h"
+#include "reactor/io.h"
+#include "service/service.h"
+#include <errno.h>
+#include <lanyard/fiber.h>
+#include <lanyard/log.h>
+#include <string.h>
+
+#define HEAD_MS 30000  /* from a head's first byte to its last */
+#define STALL_MS 60000 /* without progress in a body or an answer */
+#define IDLE_MS 2000   /* of silence, and the buffers are given back */
+#define LINGER_MS 1000 /* for the peer to take the last error frame */
+#define LINGER_BYTES (1 << 20)
+
+/* ---- receiving a head ---- */
+
+/* The rest of a head has not come yet: wait for it, but not for ever. */
+static int finish_head(struct ly__session *s, struct ly_frame *ret_frame)
+{
+    struct ly_scope *scope;
+    int r = ly_scope_open(
+        &scope, &(struct ly_scope_options){.deadline = ly_deadline(HEAD_MS), .name = "head of a frame"});
+    if (r < 0)
+        return r;
+    r = ly_frame_recv(s->stream, ret_frame);
+    ly_scope_close(scope);
+    return r;
+}
+
+int ly__session_head(struct ly__session *s, struct ly_frame *ret_frame)
+{
+    const char *bytes;
+    ssize_t n = ly_stream_peek(s->stream, 1, &bytes);
+    if (n <= 0)
+        return (int)n;
+    ssize_t taken = ly_frame_decode(bytes, (size_t)n, ret_frame, NULL);
+    if (taken == 0)
+        return finish_head(s, ret_frame);
+    if (taken < 0)
+        return (int)taken;
+    ly_stream_consume(s->stream, (size_t)taken);
+    return 1;
+}
+
+/* ---- the requests that every server answers ---- */
+
+static int run_ping(struct ly__session *s, const struct ly_frame *f)
+{
+    (void)f;
+    return ly__session_ok(s);
+}
+
+static int run_hello(struct ly__session *s, const struct ly_frame *f)
+{
+    (void)f;
+    int r = ly__session_begin(s);
+    if (r == 0)
+        r = ly_json_put_bool(&s->out, "ok", true);
+    if (r == 0)
+        r = ly_json_put_int(&s->out, "version", 1);
+    if (r == 0)
+        r = ly_json_put_string(&s->out, "server", "lanyard " LY__VERSION);
+    if (r == 0)
+        r = ly_json_put_bool(&s->out, "root", s->root_fd >= 0);
+    return r < 0 ? r : ly__session_send(s, 0);
+}
+
+static const struct ly__service_command own_commands[] = {
+    {"ping", run_ping},
+    {"hello", run_hello},
+    {"version", run_hello},
+    {0},
+};
+
+/* Every service's rows. To add a service, add its list. */
+static const struct ly__service_command *const services[] = {
+    own_commands,
+    ly__exec_commands,
+    ly__files_commands,
+};
+
+static const struct ly__service_command *find(struct ly_json name)
+{
+    for (size_t i = 0; i < sizeof services / sizeof *services; i++) {
+        for (const struct ly__service_command *c = services[i]; c->name; c++) {
+            if (ly_json_equal(name, c->name))
+                return c;
+        }
+    }
+    return NULL;
+}
+
+/* ---- one request ---- */
+
+static bool has(struct ly_json object, const char *name)
+{
+    return ly_json_type(ly_json_get(object, name)) != LY_JSON_NONE;
+}
+
+/*
+ * A tutorial's put or get (section 7), which this server does not offer. The body of such a put is announced
+ * in a way of its own, so the framing ends here.
+ */
+static bool is_tutorials(struct ly_json header)
+{
+    return has(header, "filename") && !has(header, "id");
+}
+
+/* Input for a command, or a signal, that came after the command's end: dropped without an answer. */
+static bool is_late(struct ly_json header)
+{
+    return !has(header, "cmd") && (has(header, "stream") || has(header, "kill"));
+}
+
+static int run_command(struct ly__session *s, const struct ly_frame *f)
+{
+    struct ly_json name = ly_json_get(f->header, "cmd");
+    if (s->id < 0 || ly_json_type(name) != LY_JSON_STRING)
+        return ly__session_error(s, LY_EFIELD, NULL);
+    const struct ly__service_command *c = find(name);
+    return c ? c->run(s, f) : ly__session_error(s, -EOPNOTSUPP, NULL);
+}
+
+static int run_request(struct ly__session *s, const struct ly_frame *f)
+{
+    s->id = -1;
+    if (ly_json_int(ly_json_get(f->header, "id"), &s->id) < 0 || s->id < 0)
+        s->id = -1;
+    s->body = f->size;
+    if (is_late(f->header))
+        return ly__session_drop_body(s);
+    if (f->size > LY__SESSION_BODY_MAX)
+        return LY_ETOOBIG;
+    if (is_tutorials(f->header))
+        return -EOPNOTSUPP;
+    int r = run_command(s, f);
+    return r < 0 ? r : ly__session_drop_body(s);
+}
+
+/* ---- waiting for the next one ---- */
+
+static int open_stream(struct ly__session *s)
+{
+    return ly_stream_open(&s->stream, s->sock,
+                          &(struct ly_stream_options){.read_size = LY__SESSION_READ,
+                                                      .write_size = LY__SESSION_WRITE,
+                                                      .borrow = true});
+}
+
+/* Nothing has come for a while: wait on without buffers. Returns 1 or an error. */
+static int wait_lightly(struct ly__session *s)
+{
+    ly_stream_close(s->stream);
+    s->stream = NULL;
+    ly_buffer_done(&s->out);
+    int r = ly__io_poll(&s->sock->io, LY__IN, LY_NEVER);
+    if (r == 0)
+        r = open_stream(s);
+    return r < 0 ? r : 1;
+}
+
+/* Send what is gathered and wait until there is input. Returns 1, 0 at the end of the connection, or an
+ * error. */
+static int next(struct ly__session *s)
+{
+    const char *bytes;
+    if (ly_stream_buffered(s->stream) > 0)
+        return 1;
+    int r = ly_stream_flush(s->stream);
+    if (r < 0)
+        return r;
+    ly_sock_set_timeout(s->sock, IDLE_MS);
+    ssize_t n = ly_stream_peek(s->stream, 1, &bytes);
+    if (n == -ETIMEDOUT)
+        n = wait_lightly(s);
+    ly_sock_set_timeout(s->sock, STALL_MS);
+    return n > 0 ? 1 : (int)n;
+}
+
+static int serve(struct ly__session *s)
+{
+    for (;;) {
+        struct ly_frame f;
+        int r = next(s);
+        if (r <= 0)
+            return r;
+        s->id = -1;
+        r = ly__session_head(s, &f);
+        if (r > 0)
+            r = run_request(s, &f);
+        else if (r == 0)
+            return 0;
+        if (r < 0)
+            return r;
+    }
+}
+
+/* ---- the end ---- */
+
+/* Errors that say that nobody is there to read an answer, or that it is our own end. */
+static bool is_answerable(int error)
+{
+    return error != LY_EEOF && error != -EPIPE && error != -ECONNRESET && error != -ECANCELED &&
+           error != -EBADF;
+}
+
+/* Read and drop what the peer is still sending, so that closing does not reset the connection before it has
+ * read our answer. */
+static void linger(struct ly__session *s)
+{
+    struct ly_scope *scope;
+    char dropped[512];
+    ssize_t n = 1;
+    ly_shutdown(s->sock, SHUT_WR);
+    ly_sock_set_timeout(s->sock, LY_FOREVER);
+    if (ly_scope_open(&scope, &(struct ly_scope_options){.deadline = ly_deadline(LINGER_MS)}) < 0)
+        return;
+    for (size_t total = 0; n > 0 && total < LINGER_BYTES; total += (size_t)n)
+        n = ly_recv(s->sock, dropped, sizeof dropped);
+    ly_scope_close(scope);
+}
+
+void ly__session_goodbye(struct ly__session *s, int error)
+{
+    if (s->ended || !s->stream || !is_answerable(error))
+        return;
+    s->ended = true;
+    ly_sock_set_timeout(s->sock, 0);
+    if (ly__session_error(s, error, NULL) == 0)
+        ly_stream_flush(s->stream);
+}
+
+/* A browser, or a client that wants TLS: what we have to say would mean nothing to it. */
+static const char *other_protocol(struct ly_stream *stream)
+{
+    const char *bytes;
+    ssize_t n = ly_stream_buffered(stream) >= 4 ? ly_stream_peek(stream, 4, &bytes) : 0;
+    if (n < 4)
+        return NULL;
+    if (bytes[0] == 0x16 && bytes[1] == 0x03)
+        return "TLS";
+    return bytes[0] >= 'A' && bytes[0] <= 'Z' && bytes[2] != 0 ? "HTTP" : NULL;
+}
+
+static void log_end(const struct ly__session *s, int error, const char *other)
+{
+    char peer[LY_ADDRESS_TEXT];
+    struct ucred who = {.pid = 0};
+    socklen_t length = sizeof who;
+    ly_address_format(s->peer, peer, sizeof peer);
+    if (s->peer->u.family == AF_UNIX || s->peer->length == 0)
+        ly_sock_get_option(s->sock, SOL_SOCKET, SO_PEERCRED, &who, &length);
+    bool vanished = error == -EPIPE || error == -ECONNRESET;
+    ly_log(vanished ? LY_LOG_DEBUG : LY_LOG_WARNING, "session", "connection ended", LY_STR("peer", peer),
+           LY_INT("pid", who.pid), LY_STR("speaks", other ? other : "frames"), LY_ERR(error));
+}
+
+int ly__session_handle(struct ly_request *rq)
+{
+    struct ly__service *service = ly_server_user(rq->server);
+    struct ly__session s = {
+        .service = service, .sock = rq->sock, .peer = &rq->peer, .root_fd = service->root_fd, .id = -1};
+    const char *other = NULL;
+    ly_buffer_init(&s.out, LY_FRAME_HEADER_MAX + 4);
+    int r = open_stream(&s);
+    if (r < 0)
+        return r;
+    r = serve(&s);
+    if (r == LY_ETOOBIG || r == LY_EFRAME)
+        other = s.id < 0 ? other_protocol(s.stream) : NULL;
+    if (r < 0 && r != -ECANCELED)
+        log_end(&s, r, other);
+    if (r < 0 && !other)
+        ly__session_goodbye(&s, r);
+    if (s.ended)
+        linger(&s);
+    ly_stream_close(s.stream);
+    ly_buffer_done(&s.out);
+    return 0;
+}
