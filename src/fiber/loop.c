@@ -17,6 +17,7 @@
 #include "fiber/stack.h"
 #include <assert.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -253,12 +254,15 @@ void ly__loop_release_timer(struct ly__loop *l)
 
 void ly__loop_post(struct ly__loop *l, struct ly__mail *m)
 {
+    /* Delivery may end the loop's last fiber, and with it the loop, before this function is through. */
+    atomic_fetch_add_explicit(&l->posting, 1, memory_order_relaxed);
     struct ly__mail *head = atomic_load_explicit(&l->mail, memory_order_relaxed);
     do
         m->next = head;
     while (!atomic_compare_exchange_weak(&l->mail, &head, m));
     if (atomic_load(&l->sleeping) && atomic_exchange(&l->sleeping, false))
         l->driver->wake(l->driver_data);
+    atomic_fetch_sub_explicit(&l->posting, 1, memory_order_release);
 }
 
 /* Deliver what others posted, in the order in which they did. */
@@ -397,6 +401,8 @@ void ly__loop_init(struct ly__loop *l, const struct ly_run_options *options)
 
 void ly__loop_done(struct ly__loop *l)
 {
+    while (atomic_load_explicit(&l->posting, memory_order_acquire) > 0)
+        sched_yield();
     take_mail(l);
     pthread_mutex_lock(&ly__loops_lock);
     ly__list_remove(&l->in_loops);

@@ -60,6 +60,7 @@ struct ly__loop {
     const struct ly__driver *driver;
     void *driver_data;
     _Atomic(struct ly__mail *) mail; /* posted by other threads, the newest first */
+    atomic_uint posting;             /* threads inside ly__loop_post: the loop must not go yet */
     atomic_bool sleeping;            /* the driver waits (or is about to): mail needs a wake-up */
     atomic_ulong switches;           /* grows with every switch; read by the watchdog */
     pthread_t thread;                /* who runs it */

@@ -209,7 +209,10 @@ void ly_scope_close(struct ly_scope *s)
     if (!s)
         return;
     assert(s->owner == ly__task_now && s->owner->scope == s);
-    if (s->running > 0)
+    lock(s);
+    bool busy = s->running > 0;
+    unlock(s);
+    if (busy)
         ly_scope_cancel(s);
     join(s, LY__UNINTERRUPTED);
     if (s->loop)

@@ -38,7 +38,8 @@ struct poll_op {
     struct op op;      /* first */
     struct ly__io *io; /* NULL: nobody waits any more */
     enum ly__dir dir;
-    struct poll_op *next; /* in the list of spare ones */
+    struct poll_op *next;     /* in the list of spare ones */
+    struct poll_op *next_all; /* in the list of all */
     struct uring_reactor *reactor;
 };
 
@@ -55,7 +56,8 @@ struct uring_reactor {
     struct io_uring ring;
     bool open;
     struct poll_op *spare;
-    struct op wake; /* the poll request on wake_fd */
+    struct poll_op *all; /* some may still be in flight when the ring is closed */
+    struct op wake;      /* the poll request on wake_fd */
 };
 
 static struct uring_reactor *of(struct ly__reactor *r)
@@ -99,9 +101,9 @@ static void uring_close(struct ly__reactor *r)
     struct uring_reactor *u = of(r);
     if (u->open)
         io_uring_queue_exit(&u->ring);
-    while (u->spare) {
-        struct poll_op *p = u->spare;
-        u->spare = p->next;
+    while (u->all) {
+        struct poll_op *p = u->all;
+        u->all = p->next_all;
         free(p);
     }
     ly__reactor_done(r);
@@ -184,11 +186,22 @@ static void uring_turn(struct ly__reactor *r, int64_t deadline)
 static struct poll_op *new_poll_op(struct uring_reactor *u)
 {
     struct poll_op *p = u->spare;
-    if (p)
+    if (p) {
         u->spare = p->next;
-    else
-        p = malloc(sizeof *p);
+        return p;
+    }
+    p = malloc(sizeof *p);
+    if (p) {
+        p->next_all = u->all;
+        u->all = p;
+    }
     return p;
+}
+
+static void spare_poll_op(struct uring_reactor *u, struct poll_op *p)
+{
+    p->next = u->spare;
+    u->spare = p;
 }
 
 static void poll_done(struct op *op, int res, unsigned flags)
@@ -199,8 +212,7 @@ static void poll_done(struct op *op, int res, unsigned flags)
     unsigned events = dir == LY__IN ? LY__EVENT_IN : LY__EVENT_OUT;
 
     (void)flags;
-    p->next = p->reactor->spare;
-    p->reactor->spare = p;
+    spare_poll_op(p->reactor, p);
     if (!io)
         return;
     io->at.op[dir] = NULL;
@@ -218,10 +230,11 @@ static int uring_arm(struct ly__reactor *r, struct ly__io *io, enum ly__dir dir)
     struct poll_op *p = new_poll_op(u);
     struct io_uring_sqe *sqe = p ? get_sqe(u) : NULL;
     if (!sqe) {
-        free(p);
+        if (p)
+            spare_poll_op(u, p);
         return -ENOMEM;
     }
-    *p = (struct poll_op){.op.done = poll_done, .io = io, .dir = dir, .reactor = u};
+    *p = (struct poll_op){.op.done = poll_done, .io = io, .dir = dir, .next_all = p->next_all, .reactor = u};
     io_uring_prep_poll_add(sqe, io->fd, dir == LY__IN ? POLLIN | POLLPRI | POLLRDHUP : POLLOUT);
     io_uring_sqe_set_data(sqe, p);
     io->at.op[dir] = p;
