@@ -83,11 +83,11 @@ static int put_counts(struct ly__session *s, const struct ly__transfer_counts *c
 
 /* ---- get ---- */
 
-static int resume_get(void *arg, const char *path, int64_t *offset, char hash[LY__HASH_TEXT])
+static int resume_get(void *arg, const char *path, int64_t size, int64_t *offset, char hash[LY__HASH_TEXT])
 {
     const struct transfer *t = arg;
-    (void)path;
-    *offset = t->flag ? 0 : t->offset;
+    (void)size;
+    *offset = strcmp(path, t->path) == 0 ? t->offset : 0; /* what was asked for itself, not what is in it */
     memcpy(hash, t->hash, LY__HASH_TEXT);
     return 0;
 }

@@ -298,7 +298,7 @@ static int find_offset(struct ly__send *s, int64_t *ret)
 {
     char claimed[LY__HASH_TEXT] = "", hash[LY__HASH_TEXT];
     int64_t offset = 0;
-    int r = s->hooks->resume ? s->hooks->resume(s->arg, s->path, &offset, claimed) : 0;
+    int r = s->hooks->resume ? s->hooks->resume(s->arg, s->path, s->large.st.st_size, &offset, claimed) : 0;
 
     *ret = -1;
     if (r < 0 || offset <= 0 || offset > s->large.st.st_size)

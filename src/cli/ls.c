@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* lanyard ls: list a directory there, sorted by name. */
+#include "cli/command.h"
+#include "cli/entry.h"
+#include "cli/request.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct ls {
+    char **paths;
+    int count;
+    bool details, json;
+};
+
+/* The entries that came, to be sorted: each a JSON text of its own. */
+struct list {
+    char **texts;
+    size_t count, room;
+};
+
+static const struct argp_option options[] = {
+    {"long", 'l', NULL, 0, "Mode, size, time and a link's target too", 0},
+    {"json", 'j', NULL, 0, "Print each entry as a JSON object, in the order of arrival", 0},
+    {0}};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct ls *c = state->input;
+    (void)arg;
+    if (key == 'l')
+        c->details = true;
+    else if (key == 'j')
+        c->json = true;
+    else if (key == ARGP_KEY_ARGS) {
+        c->paths = state->argv + state->next;
+        c->count = state->argc - state->next;
+    } else
+        return ARGP_ERR_UNKNOWN;
+    return 0;
+}
+
+static const struct argp argp = {
+    .options = options,
+    .parser = parse,
+    .args_doc = "[[HOST]:PATH...]",
+    .doc = "List directories in what a machine serves; without PATH, the top.",
+};
+
+static int keep(struct list *l, struct ly_json entry)
+{
+    if (l->count == l->room) {
+        size_t room = l->room ? 2 * l->room : 64;
+        char **texts = realloc(l->texts, room * sizeof *texts);
+        if (!texts)
+            return -ENOMEM;
+        l->texts = texts;
+        l->room = room;
+    }
+    l->texts[l->count] = strndup(entry.text, entry.length);
+    return l->texts[l->count++] ? 0 : -ENOMEM;
+}
+
+static struct ly_json as_json(const char *text)
+{
+    return (struct ly_json){text, strlen(text)};
+}
+
+static int by_name(const void *a, const void *b)
+{
+    char name_a[256] = "", name_b[256] = "";
+    (void)ly_json_string(ly_json_get(as_json(*(char *const *)a), "name"), name_a, sizeof name_a);
+    (void)ly_json_string(ly_json_get(as_json(*(char *const *)b), "name"), name_b, sizeof name_b);
+    return strcmp(name_a, name_b);
+}
+
+static void print_list(struct list *l, const struct ls *c)
+{
+    if (l->count > 0 && !c->json)
+        qsort(l->texts, l->count, sizeof *l->texts, by_name);
+    for (size_t i = 0; i < l->count; i++) {
+        if (c->json)
+            (void)puts(l->texts[i]);
+        else
+            ly__entry_print(as_json(l->texts[i]), c->details);
+    }
+}
+
+/* Receive entries until the answer's end. */
+static int receive(struct ly__target *t, int r, struct list *l)
+{
+    struct ly_frame f = {.size = 0};
+    r = ly__target_receive(t, r, &f);
+    while (r == 0) {
+        struct ly_json entry = ly_json_get(f.header, "entry");
+        if (ly_json_type(entry) != LY_JSON_OBJECT)
+            break;
+        r = keep(l, entry);
+        if (r == 0)
+            r = ly__target_receive(t, 0, &f);
+    }
+    if (r < 0)
+        ly__target_say(t, r, &f);
+    return r;
+}
+
+static int list_one(struct ly__target *t, const struct ls *c)
+{
+    struct list l = {.count = 0};
+    int r = ly__target_begin(t, "ls");
+    if (r == 0)
+        r = ly_json_put_string(&t->head, "path", t->path);
+    r = receive(t, ly__target_send(t, r), &l);
+    print_list(&l, c);
+    for (size_t i = 0; i < l.count; i++)
+        free(l.texts[i]);
+    free(l.texts);
+    return r;
+}
+
+int ly__cli_ls(int argc, char **argv)
+{
+    static char top[] = ":";
+    static char *only_top[] = {top};
+    struct ls c = {.paths = only_top, .count = 1};
+    struct ly__target t;
+    int status = 0;
+    if (ly__cli_parse(&argp, argc, argv, 0, &c) != 0)
+        return LY__EXIT_USAGE;
+    ly__target_init(&t, "ls");
+    for (int i = 0; i < c.count; i++) {
+        if (c.count > 1 && !c.json)
+            printf("%s%s:\n", i ? "\n" : "", c.paths[i]);
+        if (ly__target_take(&t, c.paths[i]) < 0 || list_one(&t, &c) < 0)
+            status = LY__EXIT_FAILURE;
+    }
+    ly__target_done(&t);
+    return fflush(stdout) == 0 ? status : LY__EXIT_FAILURE;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* What put and get tell while they work: a bar on a terminal, events in JSON, or nothing. */
+#ifndef LY_CLI_PROGRESS_H
+#define LY_CLI_PROGRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum ly__progress_style {
+    LY__PROGRESS_AUTO,  /* a bar if standard error is a terminal */
+    LY__PROGRESS_JSON,  /* one object a line on standard output */
+    LY__PROGRESS_QUIET, /* failures only */
+};
+
+struct ly__progress;
+
+/* Begin. command: "put" or "get". Returns 0, -ENOMEM or -EAGAIN. */
+int ly__progress_new(struct ly__progress **ret_progress, const char *command, enum ly__progress_style style);
+
+/* The bytes that are to come, once they are known. */
+void ly__progress_total(struct ly__progress *p, int64_t bytes);
+
+/* n bytes went over, of the file at path ("" for several small ones). Called by one task. */
+void ly__progress_add(struct ly__progress *p, const char *path, int64_t n);
+
+/* An entry failed. text may be NULL. */
+void ly__progress_failed(struct ly__progress *p, int error, const char *text, const char *path);
+
+/* The end: the bar goes, or the last event comes. files, bytes: transferred whole. */
+void ly__progress_done(struct ly__progress *p, int64_t files, int64_t bytes, int64_t failed);
+
+/* Stop and free without a last word. NULL is accepted. */
+void ly__progress_free(struct ly__progress *p);
+
+#endif

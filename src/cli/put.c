@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lanyard put: files and trees from here to there.
+ *
+ * All sources go in one request. A task of its own receives what the server says meanwhile, so that neither side
+ * waits for the other with full buffers. What the server has of a large file is asked on a second connection, since
+ * the first is busy with entries.
+ */
+#include "cli/ask.h"
+#include "cli/local.h"
+#include "cli/request.h"
+#include "cli/transfer.h"
+#include "service/transfer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <lanyard/fiber.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RESUME_LEAST (1 << 20) /* shorter files are not worth the question what the server has of them */
+
+struct put {
+    struct ly__transfer_arguments arguments;
+    struct ly__target target;
+    struct ly__target asking; /* the second connection */
+    bool cannot_ask;          /* it failed: files are sent whole */
+    bool into;                /* the destination is a directory: sources go into it by their names */
+    struct ly__progress *progress;
+    struct ly__send *send;
+    int64_t refused; /* entries that the server reported as failed */
+};
+
+/* ---- the sender's hooks ---- */
+
+static void failed(void *arg, int error, const char *path)
+{
+    struct put *p = arg;
+    ly__progress_failed(p->progress, error, NULL, path);
+}
+
+static void moved(void *arg, const char *path, int64_t bytes)
+{
+    struct put *p = arg;
+    ly__progress_add(p->progress, path, bytes);
+}
+
+static int ask_partial(struct put *p, const char *path, int64_t *offset, char hash[LY__HASH_TEXT])
+{
+    struct ly__target *t = &p->asking;
+    struct ly_frame f;
+    char *whole = NULL;
+
+    if (asprintf(&whole, "%s%s%s", p->target.path, *path && *p->target.path ? "/" : "", path) < 0)
+        return -ENOMEM;
+    int r = ly__target_begin(t, "partial");
+    if (r == 0)
+        r = ly_json_put_string(&t->head, "path", whole);
+    free(whole);
+    r = ly__target_receive(t, ly__target_send(t, r), &f);
+    if (r == 0)
+        r = ly__field_int(f.header, "offset", offset, 0, INT64_MAX);
+    if (r == 0 && *offset > 0)
+        r = ly__field_hash(ly_json_get(f.header, "xxh3"), hash);
+    return r;
+}
+
+/* A question that cannot be answered is no reason to fail: the file is sent whole. */
+static int resume(void *arg, const char *path, int64_t size, int64_t *offset, char hash[LY__HASH_TEXT])
+{
+    struct put *p = arg;
+    *offset = 0;
+    if (size < RESUME_LEAST || p->cannot_ask)
+        return 0;
+    if (!p->asking.connected)
+        p->cannot_ask = ly__target_take(&p->asking, p->arguments.destination) < 0;
+    int r = p->cannot_ask ? 0 : ask_partial(p, path, offset, hash);
+    if (r < 0) {
+        *offset = 0;
+        p->cannot_ask = r != LY_EREMOTE;
+    }
+    return 0;
+}
+
+static const struct ly__send_hooks hooks = {.failed = failed, .resume = resume, .progress = moved};
+
+/* ---- what the server says ---- */
+
+/* One frame of the answer. Returns 1 at its end, 0 before, or an error that was said. */
+static int take_answer(struct put *p, struct ly_frame *f)
+{
+    char name[64], text[256], path[LY__PATH_MAX + 1];
+    int r = ly__target_receive(&p->target, 0, f);
+
+    if (r == 0)
+        return ly_json_type(ly_json_get(f->header, "ok")) == LY_JSON_BOOL ? 1 : LY_EFRAME;
+    if (r != LY_EREMOTE || ly__field_path(f->header, "path", path) < 0) {
+        ly__target_say(&p->target, r, f);
+        return r;
+    }
+    if (ly_json_string(ly_json_get(f->header, "text"), text, sizeof text) < 0)
+        text[0] = '\0';
+    if (ly_json_string(ly_json_get(f->header, "error"), name, sizeof name) < 0)
+        name[0] = '\0';
+    int error = ly_error_from_name(name);
+    p->refused++;
+    ly__progress_failed(p->progress, error < 0 ? error : LY_EREMOTE, text[0] ? text : NULL, path);
+    return 0;
+}
+
+static int take_answers(void *arg)
+{
+    struct put *p = arg;
+    struct ly_frame f;
+    int r;
+    while ((r = take_answer(p, &f)) == 0)
+        continue;
+    if (r < 0) /* wake the sender, which may wait for room */
+        (void)ly_shutdown(ly_stream_sock(p->target.client.stream), SHUT_RDWR);
+    return r;
+}
+
+/* ---- the request ---- */
+
+static int begin(struct put *p)
+{
+    struct ly__target *t = &p->target;
+    struct ly_frame f;
+    int r = ly__target_begin(t, "put");
+    if (r == 0)
+        r = ly_json_put_string(&t->head, "path", t->path);
+    if (r == 0 && p->arguments.parents)
+        r = ly_json_put_bool(&t->head, "parents", true);
+    return ly__target_ask(t, r, &f);
+}
+
+static int end(struct ly__target *t)
+{
+    int r = ly_frame_begin(&t->head);
+    if (r == 0)
+        r = ly_json_put_int(&t->head, "id", t->id);
+    if (r == 0)
+        r = ly_json_put_bool(&t->head, "end", true);
+    return ly__target_send(t, r);
+}
+
+static int send_source(struct put *p, const char *source)
+{
+    struct ly__local l;
+    struct stat st;
+    int r = ly__local_open(&l, source);
+
+    if (r < 0) {
+        ly__progress_failed(p->progress, r, NULL, source);
+        p->refused++;
+        return 0;
+    }
+    if (fstatat(l.dir, l.name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+        ly__progress_total(p->progress, st.st_size);
+    r = ly__send_entry(p->send, l.dir, l.name, p->into && strcmp(l.name, ".") != 0 ? l.name : "", true);
+    ly__local_close(&l);
+    return r;
+}
+
+static int send_sources(struct put *p)
+{
+    int r = 0;
+    for (int i = 0; r == 0 && i < p->arguments.count; i++)
+        r = send_source(p, p->arguments.sources[i]);
+    return r < 0 ? r : end(&p->target);
+}
+
+/* Send while a task receives. Returns 0 or an error that was said. */
+static int transfer(struct put *p)
+{
+    struct ly_scope *scope;
+    struct ly_future *answers;
+    int r = ly__send_new(&p->send, p->target.client.stream, p->target.id, &hooks, p);
+    if (r < 0)
+        return r;
+    r = ly_scope_open(&scope, &(struct ly_scope_options){.name = "put"});
+    if (r < 0)
+        return r;
+    r = ly_async(scope, &answers, take_answers, p);
+    if (r == 0) {
+        int sent = send_sources(p);
+        if (sent < 0 && sent != -EPIPE && sent != -ECONNRESET) {
+            ly__target_say(&p->target, sent, NULL);
+            (void)ly_shutdown(ly_stream_sock(p->target.client.stream), SHUT_RDWR);
+        }
+        r = ly_await(answers, NULL);
+    }
+    ly_scope_close(scope);
+    return r < 0 ? r : 0;
+}
+
+/* Whether the sources go into the destination or become it. Returns 0 or an error that was said. */
+static int find_out(struct put *p)
+{
+    struct ly__target *t = &p->target;
+    size_t n = strlen(t->path);
+    bool must = p->arguments.count > 1 || (n > 0 && t->path[n - 1] == '/');
+    int type = ly__target_type(t, t->path);
+
+    p->into = type == 'd';
+    if (type < 0) {
+        ly__cli_say("put", "%s: %s", t->path, ly_error_text(type));
+        return type;
+    }
+    if (!must || p->into)
+        return 0;
+    ly__cli_say("put", "%s: %s", t->path, ly_error_text(type == 'n' ? -ENOENT : -ENOTDIR));
+    return -ENOTDIR;
+}
+
+static int put(struct put *p)
+{
+    if (ly__target_take(&p->target, p->arguments.destination) < 0)
+        return LY__EXIT_OURS;
+    if (find_out(p) < 0 || begin(p) < 0)
+        return p->target.connected ? LY__EXIT_PARTIAL : LY__EXIT_OURS;
+    if (ly__progress_new(&p->progress, "put", p->arguments.style) < 0)
+        return LY__EXIT_OURS;
+    int r = transfer(p);
+    if (r == 0) {
+        const struct ly__transfer_counts *c = ly__send_counts(p->send);
+        int64_t bad = c->failed + p->refused;
+        ly__progress_done(p->progress, c->files - p->refused, c->bytes, bad);
+        r = bad > 0 ? LY__EXIT_PARTIAL : 0;
+    }
+    return r < 0 ? LY__EXIT_OURS : r;
+}
+
+int ly__cli_put(int argc, char **argv)
+{
+    struct put p = {0};
+    if (ly__transfer_parse(&p.arguments, argc, argv, true, "SRC... [HOST]:DST",
+                           "Copy files and directories to what a machine serves. Into a directory they go by their "
+                           "names; each file replaces an old one only when it is there whole and checked. An "
+                           "interrupted transfer of a large file goes on where it ended.\v"
+                           "Exit status: 0, all is there; 23, some entries failed; 255, no connection.") != 0)
+        return LY__EXIT_USAGE;
+    ly__target_init(&p.target, "put");
+    ly__target_init(&p.asking, "put");
+    int status = put(&p);
+    ly__progress_free(p.progress);
+    ly__send_free(p.send);
+    ly__target_done(&p.asking);
+    ly__target_done(&p.target);
+    return status;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* What put and get have in common on the command line. */
+#ifndef LY_CLI_TRANSFER_H
+#define LY_CLI_TRANSFER_H
+
+#include "cli/command.h"
+#include "cli/progress.h"
+
+#define LY__EXIT_PARTIAL 23 /* some entries failed, the others were transferred */
+#define LY__EXIT_OURS 255   /* no connection, or lost; not understood by the server */
+
+struct ly__transfer_arguments {
+    char **sources;
+    int count;
+    char *destination;
+    bool parents;
+    enum ly__progress_style style;
+};
+
+/* Read the arguments of put (parents: it has that option) or get. Ends the process where they are wrong. */
+int ly__transfer_parse(struct ly__transfer_arguments *a, int argc, char **argv, bool parents, const char *args_doc,
+                       const char *doc);
+
+#endif
