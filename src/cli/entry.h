@@ -6,8 +6,8 @@
 #include <lanyard/json.h>
 #include <stdbool.h>
 
-/* One line: the name alone, or with mode, size and time in front and a link's target behind (details). Control
- * characters are escaped if the output is a terminal. */
+/* One line: the name alone, or with mode, size and time in front and a link's target behind (details).
+ * Control characters are escaped if the output is a terminal. */
 void ly__entry_print(struct ly_json entry, bool details);
 
 #endif

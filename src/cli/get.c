@@ -2,8 +2,9 @@
 /*
  * lanyard get: files and trees from there to here.
  *
- * A request a source, several of them sent ahead, so that many sources take no round trip each. What the server
- * sends is written beneath the destination and under the name that was asked for, whatever the server calls it.
+ * A request a source, several of them sent ahead, so that many sources take no round trip each. What the
+ * server sends is written beneath the destination and under the name that was asked for, whatever the server
+ * calls it.
  */
 #include "cli/ask.h"
 #include "cli/local.h"
@@ -19,7 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define AHEAD 64               /* requests sent before the first of them is answered */
+#define AHEAD 64                /* requests sent before the first of them is answered */
 #define HASH_PIECE (256u << 10) /* bytes of a partial file read at a time */
 
 struct get {
@@ -177,7 +178,7 @@ static int take_answer(struct get *g, const char *path, int64_t id)
     int r = n < 0 ? (int)n : find_local(g, path, &l);
 
     if (r < 0) {
-        ly__cli_say("get", "%s: %s", g->arguments.destination, ly_error_text(r));
+        ly__cli_say("get", "%s: %s", n < 0 ? path : g->arguments.destination, ly_error_text(r));
         return r;
     }
     r = receive(g, &l, prefix, id);
@@ -196,7 +197,8 @@ static int ask_ahead(struct get *g, int i)
 
     for (; n < AHEAD && i + n < g->arguments.count; n++) {
         host[0] = '\0';
-        if (n > 0 && (ly__host_split(g->arguments.sources[i + n], host, &path) < 0 || strcmp(host, g->target.host)))
+        if (n > 0 &&
+            (ly__host_split(g->arguments.sources[i + n], host, &path) < 0 || strcmp(host, g->target.host)))
             break;
         if (ly__target_take(&g->target, g->arguments.sources[i + n]) < 0)
             return LY_EADDRESS;
@@ -281,11 +283,12 @@ static int get(struct get *g)
 int ly__cli_get(int argc, char **argv)
 {
     struct get g = {0};
-    if (ly__transfer_parse(&g.arguments, argc, argv, false, "[HOST]:SRC... DST",
-                           "Copy files and directories from what a machine serves. Into a directory they go by their "
-                           "names; each file replaces an old one only when it is there whole and checked. An "
-                           "interrupted transfer of a large file goes on where it ended.\v"
-                           "Exit status: 0, all is there; 23, some entries failed; 255, no connection.") != 0)
+    if (ly__transfer_parse(
+            &g.arguments, argc, argv, false, "[HOST]:SRC... DST",
+            "Copy files and directories from what a machine serves. Into a directory they go by their "
+            "names; each file replaces an old one only when it is there whole and checked. An "
+            "interrupted transfer of a large file goes on where it ended.\v"
+            "Exit status: 0, all is there; 23, some entries failed; 255, no connection.") != 0)
         return LY__EXIT_USAGE;
     ly__target_init(&g.target, "get");
     int status = get(&g);

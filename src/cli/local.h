@@ -16,7 +16,8 @@ struct ly__local {
 int ly__local_open(struct ly__local *ret_local, const char *path);
 
 /* The directory at a path, and a name in it. Returns 0, -ENAMETOOLONG, or -errno. */
-int ly__local_inside(struct ly__local *ret_local, const char *directory, const char *name, unsigned long length);
+int ly__local_inside(struct ly__local *ret_local, const char *directory, const char *name,
+                     unsigned long length);
 
 void ly__local_close(struct ly__local *l);
 

@@ -8,6 +8,13 @@
 static const struct ly__cli_command commands[] = {
     {"serve", "serve this machine", ly__cli_serve},
     {"exec", "run a command there", ly__cli_exec},
+    {"put", "copy files to there", ly__cli_put},
+    {"get", "copy files from there", ly__cli_get},
+    {"ls", "list a directory there", ly__cli_ls},
+    {"stat", "say what a file there is", ly__cli_stat},
+    {"mkdir", "make directories there", ly__cli_mkdir},
+    {"mv", "rename there", ly__cli_mv},
+    {"rm", "remove files there", ly__cli_rm},
     {"ping", "measure the round trip", ly__cli_ping},
     {"version", "say which version this is, and which one the server has", ly__cli_version},
 };

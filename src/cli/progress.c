@@ -69,7 +69,8 @@ static int columns(void)
 
 static void draw(struct ly__progress *p)
 {
-    char bytes[32], rate[48], eta[32] = "", name[NAME_SHOWN], shown[4 * NAME_SHOWN], line[512], percent[16] = "";
+    char bytes[32], rate[48], eta[32] = "", name[NAME_SHOWN], shown[4 * NAME_SHOWN],
+                              line[4 * NAME_SHOWN + 128], percent[16] = "";
     int64_t now = ly_now();
 
     pthread_mutex_lock(&p->lock);
@@ -87,7 +88,8 @@ static void draw(struct ly__progress *p)
     else if (total > n && speed > 0)
         remaining(eta, sizeof eta, (double)(total - n) / speed);
     if (total > 0)
-        (void)snprintf(percent, sizeof percent, "%3d%% ", n >= total ? 100 : (int)(100 * (double)n / (double)total));
+        (void)snprintf(percent, sizeof percent, "%3d%% ",
+                       n >= total ? 100 : (int)(100 * (double)n / (double)total));
     (void)ly__escape(shown, sizeof shown, name, strlen(name));
     (void)snprintf(line, sizeof line, "%s%10s %12s %14s  %s", percent, bytes, rate, eta, shown);
     fprintf(stderr, "\r\033[K%.*s", columns() - 1, line);
@@ -201,7 +203,7 @@ void ly__progress_failed(struct ly__progress *p, int error, const char *text, co
     (void)ly__escape(shown, sizeof shown, path, strlen(path));
     (void)ly__escape(said, sizeof said, text, strlen(text));
     clear_line(p);
-    fprintf(stderr, "lanyard: %s: %s: %s\n", p->command, shown[0] ? shown : ".", said);
+    fprintf(stderr, "lanyard %s: %s: %s\n", p->command, shown[0] ? shown : ".", said);
     if (p->style == LY__PROGRESS_JSON) {
         event_begin(p, "failed");
         (void)ly_json_put_string(&p->event, "path", path);
@@ -227,8 +229,8 @@ void ly__progress_done(struct ly__progress *p, int64_t files, int64_t bytes, int
         double seconds = (double)(ly_now() - p->since) / 1e9;
         human(size, sizeof size, (double)bytes);
         human(rate, sizeof rate, seconds > 0 ? (double)bytes / seconds : 0);
-        fprintf(stderr, "%lld file%s, %s in %.1f s (%s/s)\n", (long long)files, files == 1 ? "" : "s", size, seconds,
-                rate);
+        fprintf(stderr, "%lld file%s, %s in %.1f s (%s/s)\n", (long long)files, files == 1 ? "" : "s", size,
+                seconds, rate);
     }
     if (p->style != LY__PROGRESS_JSON)
         return;

@@ -2,9 +2,9 @@
 /*
  * lanyard put: files and trees from here to there.
  *
- * All sources go in one request. A task of its own receives what the server says meanwhile, so that neither side
- * waits for the other with full buffers. What the server has of a large file is asked on a second connection, since
- * the first is busy with entries.
+ * All sources go in one request. A task of its own receives what the server says meanwhile, so that neither
+ * side waits for the other with full buffers. What the server has of a large file is asked on a second
+ * connection, since the first is busy with entries.
  */
 #include "cli/ask.h"
 #include "cli/local.h"
@@ -29,7 +29,9 @@ struct put {
     bool into;                /* the destination is a directory: sources go into it by their names */
     struct ly__progress *progress;
     struct ly__send *send;
-    int64_t refused; /* entries that the server reported as failed */
+    const char *source; /* the argument in hand */
+    size_t as;          /* bytes of a path as sent that stand for it */
+    int64_t refused;    /* entries that the server reported as failed */
 };
 
 /* ---- the sender's hooks ---- */
@@ -37,7 +39,13 @@ struct put {
 static void failed(void *arg, int error, const char *path)
 {
     struct put *p = arg;
-    ly__progress_failed(p->progress, error, NULL, path);
+    char *local = NULL;
+    const char *rest = path + p->as;
+    rest += *rest == '/';
+    if (asprintf(&local, "%s%s%s", p->source, *rest ? "/" : "", rest) < 0)
+        local = NULL;
+    ly__progress_failed(p->progress, error, NULL, local ? local : path);
+    free(local);
 }
 
 static void moved(void *arg, const char *path, int64_t bytes)
@@ -158,7 +166,10 @@ static int send_source(struct put *p, const char *source)
     }
     if (fstatat(l.dir, l.name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
         ly__progress_total(p->progress, st.st_size);
-    r = ly__send_entry(p->send, l.dir, l.name, p->into && strcmp(l.name, ".") != 0 ? l.name : "", true);
+    const char *as = p->into && strcmp(l.name, ".") != 0 ? l.name : "";
+    p->source = source;
+    p->as = strlen(as);
+    r = ly__send_entry(p->send, l.dir, l.name, as, true);
     ly__local_close(&l);
     return r;
 }
@@ -235,11 +246,12 @@ static int put(struct put *p)
 int ly__cli_put(int argc, char **argv)
 {
     struct put p = {0};
-    if (ly__transfer_parse(&p.arguments, argc, argv, true, "SRC... [HOST]:DST",
-                           "Copy files and directories to what a machine serves. Into a directory they go by their "
-                           "names; each file replaces an old one only when it is there whole and checked. An "
-                           "interrupted transfer of a large file goes on where it ended.\v"
-                           "Exit status: 0, all is there; 23, some entries failed; 255, no connection.") != 0)
+    if (ly__transfer_parse(
+            &p.arguments, argc, argv, true, "SRC... [HOST]:DST",
+            "Copy files and directories to what a machine serves. Into a directory they go by their "
+            "names; each file replaces an old one only when it is there whole and checked. An "
+            "interrupted transfer of a large file goes on where it ended.\v"
+            "Exit status: 0, all is there; 23, some entries failed; 255, no connection.") != 0)
         return LY__EXIT_USAGE;
     ly__target_init(&p.target, "put");
     ly__target_init(&p.asking, "put");

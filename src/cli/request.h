@@ -10,8 +10,8 @@
 
 /* The machine that the last argument named, so that the next one to name it needs no connection. */
 struct ly__target {
-    const char *command;        /* for messages */
-    struct ly__client client;   /* open if connected */
+    const char *command;      /* for messages */
+    struct ly__client client; /* open if connected */
     bool connected;
     char host[LY_ADDRESS_TEXT]; /* as the argument had it */
     const char *path;           /* of the last argument; borrowed from it */
@@ -32,7 +32,8 @@ int ly__target_begin(struct ly__target *t, const char *cmd);
 int ly__target_send(struct ly__target *t, int r);
 
 /* Receive a frame of the last request's answer. r: the result of sending, handed on. Returns 0 and the frame,
- * valid until the next call; LY_EREMOTE (an error frame; *ret_frame is it), or another error. Says nothing. */
+ * valid until the next call; LY_EREMOTE (an error frame; *ret_frame is it), or another error. Says nothing.
+ */
 int ly__target_receive(struct ly__target *t, int r, struct ly_frame *ret_frame);
 
 /* Say why a request failed, with what the frame tells if the error is LY_EREMOTE. */
@@ -41,8 +42,8 @@ void ly__target_say(const struct ly__target *t, int error, const struct ly_frame
 /* The whole of a request with one answer. r: of adding the fields. Returns 0, or an error that was said. */
 int ly__target_ask(struct ly__target *t, int r, struct ly_frame *ret_frame);
 
-/* The type of what is at a path there: 'f'ile, 'd'irectory, 'l'ink, 'o'ther, 'n'othing. Returns it, or an error
- * (not said). */
+/* The type of what is at a path there: 'f'ile, 'd'irectory, 'l'ink, 'o'ther, 'n'othing. Returns it, or an
+ * error (not said). */
 int ly__target_type(struct ly__target *t, const char *path);
 
 /* The last component of a path, without slashes behind it; of ".", ".." and "" none. Returns its

@@ -9,8 +9,8 @@ struct rm {
     bool recursive;
 };
 
-static const struct argp_option options[] = {{"recursive", 'r', NULL, 0, "Directories too, with all they hold", 0},
-                                             {0}};
+static const struct argp_option options[] = {
+    {"recursive", 'r', NULL, 0, "Directories too, with all they hold", 0}, {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {

@@ -33,8 +33,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
-int ly__transfer_parse(struct ly__transfer_arguments *a, int argc, char **argv, bool parents, const char *args_doc,
-                       const char *doc)
+int ly__transfer_parse(struct ly__transfer_arguments *a, int argc, char **argv, bool parents,
+                       const char *args_doc, const char *doc)
 {
     const struct argp argp = {
         .options = parents ? put_options : options,

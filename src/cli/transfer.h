@@ -18,7 +18,7 @@ struct ly__transfer_arguments {
 };
 
 /* Read the arguments of put (parents: it has that option) or get. Ends the process where they are wrong. */
-int ly__transfer_parse(struct ly__transfer_arguments *a, int argc, char **argv, bool parents, const char *args_doc,
-                       const char *doc);
+int ly__transfer_parse(struct ly__transfer_arguments *a, int argc, char **argv, bool parents,
+                       const char *args_doc, const char *doc);
 
 #endif

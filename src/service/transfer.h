@@ -32,9 +32,9 @@ struct ly__send_hooks {
      */
     void (*failed)(void *arg, int error, const char *path);
     /*
-     * Where to begin a large file of size bytes: *offset bytes (0: at the beginning) that the receiver has, and their hash.
-     * It is checked here; where the file's beginning differs, the file is sent whole. Returns 0 or an error
-     * that ends the transfer. NULL: always at the beginning.
+     * Where to begin a large file of size bytes: *offset bytes (0: at the beginning) that the receiver has,
+     * and their hash. It is checked here; where the file's beginning differs, the file is sent whole. Returns
+     * 0 or an error that ends the transfer. NULL: always at the beginning.
      */
     int (*resume)(void *arg, const char *path, int64_t size, int64_t *offset, char hash[LY__HASH_TEXT]);
     /* Bytes of bodies went out: of the file at path, or of several small ones. NULL: not told. */
