@@ -23,14 +23,19 @@
 
 /* ---- sending ---- */
 
-int ly__remote_send(struct ly__remote *r, const struct ly_buffer *head, const void *body, size_t n)
+static int send_frame(struct ly__remote *r, const struct ly_buffer *head, const void *body, size_t n)
 {
     struct iovec parts[2] = {{.iov_base = ly_buffer_bytes(head), .iov_len = head->length},
                              {.iov_base = (void *)(uintptr_t)body, .iov_len = n}};
+    return ly_sendallv(ly_stream_sock(r->client.stream), parts, n > 0 ? 2 : 1, 0);
+}
+
+int ly__remote_send(struct ly__remote *r, const struct ly_buffer *head, const void *body, size_t n)
+{
     int e = ly_mutex_lock(r->sending, LY_FOREVER);
     if (e < 0)
         return e;
-    e = ly_sendallv(ly_stream_sock(r->client.stream), parts, n > 0 ? 2 : 1, 0);
+    e = send_frame(r, head, body, n);
     ly_mutex_unlock(r->sending);
     return e;
 }
@@ -91,7 +96,7 @@ static int send_request(struct ly__remote *r)
     if (e == 0)
         e = ly_frame_end(&head, 0);
     if (e == 0)
-        e = ly__remote_send(r, &head, NULL, 0);
+        e = send_frame(r, &head, NULL, 0);
     ly_buffer_done(&head);
     return e;
 }
@@ -199,9 +204,7 @@ static int converse(struct ly__remote *r)
     e = ly_go(scope, ly__remote_pass_signals, r);
     if (e == 0 && r->options->input)
         e = ly_go(scope, ly__remote_feed, r);
-    if (e == 0)
-        e = send_request(r);
-    int status = e < 0 ? fail("cannot send the request", e) : receive(r);
+    int status = e < 0 ? fail("cannot start", e) : receive(r);
     ly_scope_close(scope);
     return status;
 }
@@ -209,12 +212,10 @@ static int converse(struct ly__remote *r)
 static int run(void *arg)
 {
     struct ly__remote *r = arg;
-    if (ly__client_open(&r->client, "exec", r->options->host) < 0)
-        return LY__EXIT_EXEC;
     int e = ly_mutex_new(&r->sending, LY_LOCAL);
     int status = e < 0 ? fail("cannot start", e) : converse(r);
     ly_mutex_free(r->sending);
-    ly__client_close(&r->client);
+    ly__client_close(&r->client); /* its socket belongs to this loop by now */
     ly_pipe_close(r->output[0]);
     ly_pipe_close(r->output[1]);
     return status;
@@ -233,10 +234,18 @@ static void block_signals(sigset_t *set)
     pthread_sigmask(SIG_BLOCK, set, NULL);
 }
 
+/* The request goes out before the loop is set up: the server begins meanwhile. */
 int ly__remote_run(const struct ly__remote_options *options)
 {
     struct ly__remote r = {.options = options};
     block_signals(&r.signals);
-    int status = ly_run(run, &r, &(struct ly_run_options){.reactor = "poll"});
-    return status < 0 ? fail("cannot start", status) : status;
+    if (ly__client_open(&r.client, "exec", options->host) < 0)
+        return LY__EXIT_EXEC;
+    int e = send_request(&r);
+    int status = e < 0 ? fail("cannot send the request", e)
+                       : ly_run(run, &r, &(struct ly_run_options){.reactor = "poll"});
+    if (status < 0)
+        status = fail("cannot start", status);
+    ly__client_close(&r.client);
+    return status;
 }

@@ -14,6 +14,9 @@
  * -ENOMEM. A guard is wider than the one page that -fstack-clash-protection needs, because handlers are often
  * built without it: a frame of up to GUARD_SIZE cannot step over.
  *
+ * A stack gets its guard when it is first used: a program with a handful of fibers starts without paying for
+ * the rest of a slab.
+ *
  * The pool is a stack of stacks: the one used last is the warmest in the caches. Below the watermark sit
  * those whose memory went back to the system. Returning it at every put would cost a page fault at every get;
  * so it happens in batches, when more than keep are warm.
@@ -111,7 +114,7 @@ static void unmap(struct ly__slab *s)
     munmap(s->base, SLAB_STACKS * (GUARD_SIZE + s->stack_size));
 }
 
-/* Map and guard a slab; returns 0 or -ENOMEM. */
+/* Map a slab; returns 0 or -ENOMEM. */
 static int map(struct ly__slab *s)
 {
     size_t length = SLAB_STACKS * (GUARD_SIZE + s->stack_size);
@@ -123,14 +126,9 @@ static int map(struct ly__slab *s)
     (void)madvise(base, length, MADV_NOHUGEPAGE); /* EINVAL where the kernel has none */
     s->base = base;
     for (size_t i = 0; i < SLAB_STACKS; i++) {
-        char *low = stack_at(s, i);
-
-        if (guard(low - GUARD_SIZE) < 0) {
-            munmap(base, length);
-            return -ENOMEM;
-        }
         if (RUNNING_ON_VALGRIND)
-            s->valgrind_ids[i] = VALGRIND_STACK_REGISTER(low, low + s->stack_size - 1);
+            s->valgrind_ids[i] =
+                VALGRIND_STACK_REGISTER(stack_at(s, i), stack_at(s, i) + s->stack_size - 1);
     }
     return 0;
 }
@@ -173,6 +171,17 @@ int ly__stacks_grow(struct ly__stack_pool *p)
     p->capacity += SLAB_STACKS;
     p->free += SLAB_STACKS;
     p->cold += SLAB_STACKS;
+    p->bare += SLAB_STACKS;
+    return 0;
+}
+
+int ly__stacks_guard(struct ly__stack_pool *p)
+{
+    while (p->bare > p->free) {
+        if (guard((char *)p->slots[p->bare - 1] - GUARD_SIZE) < 0)
+            return -ENOMEM;
+        p->bare--;
+    }
     return 0;
 }
 

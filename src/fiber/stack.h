@@ -21,6 +21,7 @@ struct ly__stack_pool {
     size_t free;            /* how many there are */
     size_t capacity;        /* room in slots */
     size_t cold;            /* the lowest so many of them have given their memory back */
+    size_t bare;            /* the lowest so many were never used and have no guard yet */
     size_t keep;            /* watermark: more warm free stacks than this are made cold, in batches */
     struct ly__slab *slabs; /* what was mapped */
 };
@@ -33,6 +34,8 @@ void ly__stacks_done(struct ly__stack_pool *p);
 /* Map another slab. Returns 0 or -ENOMEM. */
 int ly__stacks_grow(struct ly__stack_pool *p);
 void ly__stacks_cool(struct ly__stack_pool *p);
+/* Give the free stacks from the p->free'th on their guards. Returns 0 or -ENOMEM. */
+int ly__stacks_guard(struct ly__stack_pool *p);
 
 /* The lowest usable address of a stack of p->size bytes, its memory warm if possible; NULL without memory. */
 static inline void *ly__stack_get(struct ly__stack_pool *p)
@@ -40,8 +43,13 @@ static inline void *ly__stack_get(struct ly__stack_pool *p)
     if (__builtin_expect(p->free == 0, 0) && ly__stacks_grow(p) < 0)
         return NULL;
     p->free--;
-    if (p->cold > p->free)
+    if (p->cold > p->free) {
+        if (p->bare > p->free && ly__stacks_guard(p) < 0) {
+            p->free++;
+            return NULL;
+        }
         p->cold = p->free;
+    }
 #ifdef LY__ASAN
     __asan_unpoison_memory_region(p->slots[p->free], p->size);
 #endif
