@@ -22,6 +22,7 @@
 #define IDLE_MS 2000   /* of silence, and the buffers are given back */
 #define LINGER_MS 1000 /* for the peer to take the last error frame */
 #define LINGER_BYTES (1 << 20)
+#define SEND_BUFFER (1 << 20)
 
 /* ---- receiving a head ---- */
 
@@ -266,12 +267,24 @@ static void log_end(const struct ly__session *s, int error, const char *other)
            LY_INT("pid", who.pid), LY_STR("speaks", other ? other : "frames"), LY_ERR(error));
 }
 
+/*
+ * Ask for as much buffer as the system gives. A Unix socket counts as writable again only when most of its
+ * buffer is free, so that sender and receiver work by turns rather than together when it is small. TCP sizes
+ * its own.
+ */
+static void widen(struct ly_sock *sock)
+{
+    if (ly_sock_family(sock) == AF_UNIX)
+        ly_sock_set_int(sock, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER);
+}
+
 int ly__session_handle(struct ly_request *rq)
 {
     struct ly__service *service = ly_server_user(rq->server);
     struct ly__session s = {
         .service = service, .sock = rq->sock, .peer = &rq->peer, .root_fd = service->root_fd, .id = -1};
     const char *other = NULL;
+    widen(rq->sock);
     ly_buffer_init(&s.out, LY_FRAME_HEADER_MAX + 4);
     int r = open_stream(&s);
     if (r < 0)
