@@ -61,20 +61,21 @@ void ly__io_event(struct ly__io *io, unsigned events)
 
 static void forget(struct ly__io *io)
 {
-    if (io->reactor && io->reactor->ops->forget)
-        io->reactor->ops->forget(io->reactor, io);
+    if (io->reactor)
+        ly__reactor_forget(io);
     io->reactor = NULL;
 }
 
 /* Let the calling loop's reactor know the descriptor; it moves here if nobody waits for it elsewhere. */
 static int attach(struct ly__io *io, struct ly__reactor *r)
 {
-    if (io->reactor == r)
+    if (io->reactor == r && io->reactor_id == r->id)
         return 0;
     if (io->waits[LY__IN] || io->waits[LY__OUT])
         return -EBUSY;
     forget(io);
     io->reactor = r;
+    io->reactor_id = r->id;
     return 0;
 }
 

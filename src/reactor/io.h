@@ -48,7 +48,8 @@ struct ly__io {
         int32_t slot; /* poll: index + 1 of its entry; select: set while known */
         void *op[2];  /* io_uring: the poll operation in flight */
     } at;
-    unsigned in_flight; /* io_uring: operations that the kernel still holds */
+    unsigned in_flight;  /* io_uring: operations that the kernel still holds */
+    uint32_t reactor_id; /* of reactor, which may have been closed since */
 };
 
 void ly__io_init(struct ly__io *io, int fd);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <lanyard/log.h>
 #include <limits.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -18,17 +19,67 @@ static const struct ly__reactor_ops *const reactors[] = {
 #define COUNT (sizeof reactors / sizeof reactors[0])
 #define FALLBACKS 2 /* so many of them are tried uninvited */
 
+static pthread_mutex_t live_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct ly__list live = {&live, &live};
+
 int ly__reactor_init(struct ly__reactor *r, const struct ly__reactor_ops *ops)
 {
+    static uint32_t last_id;
     r->ops = ops;
+    pthread_mutex_lock(&live_lock);
+    r->id = ++last_id;
+    ly__list_append(&live, &r->live);
+    pthread_mutex_unlock(&live_lock);
     r->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return r->wake_fd < 0 ? -errno : 0;
 }
 
 void ly__reactor_done(struct ly__reactor *r)
 {
+    ly__reactor_retire(r);
     if (r->wake_fd >= 0)
         close(r->wake_fd);
+}
+
+void ly__reactor_retire(struct ly__reactor *r)
+{
+    pthread_mutex_lock(&live_lock);
+    ly__list_remove(&r->live);
+    pthread_mutex_unlock(&live_lock);
+}
+
+static bool is_live(const struct ly__reactor *r, uint32_t id)
+{
+    ly__list_each (it, &live) {
+        const struct ly__reactor *one = ly__container_of(it, struct ly__reactor, live);
+        if (one == r && one->id == id)
+            return true;
+    }
+    return false;
+}
+
+static void forget_by_ops(struct ly__io *io)
+{
+    if (io->reactor->ops->forget)
+        io->reactor->ops->forget(io->reactor, io);
+}
+
+void ly__reactor_forget(struct ly__io *io)
+{
+    struct ly__reactor *here = ly__loop_here ? ly__loop_here->driver_data : NULL;
+    if (here == io->reactor && here->id == io->reactor_id) {
+        forget_by_ops(io);
+        return;
+    }
+    pthread_mutex_lock(&live_lock);
+    if (is_live(io->reactor, io->reactor_id)) {
+        forget_by_ops(io);
+    } else {
+        io->registered = false;
+        io->in_flight = 0;
+        memset(&io->at, 0, sizeof io->at);
+    }
+    pthread_mutex_unlock(&live_lock);
 }
 
 void ly__reactor_drain_wake(struct ly__reactor *r)

@@ -27,7 +27,9 @@ struct ly__reactor_ops {
 
 struct ly__reactor {
     const struct ly__reactor_ops *ops;
-    int wake_fd; /* an eventfd: written to by other threads to end a turn */
+    int wake_fd;          /* an eventfd: written to by other threads to end a turn */
+    uint32_t id;          /* no other reactor of the process has or had it; not 0 */
+    struct ly__list live; /* among all that are open */
 };
 
 extern const struct ly__reactor_ops ly__epoll_ops, ly__poll_ops, ly__select_ops, ly__uring_ops;
@@ -43,6 +45,13 @@ void ly__io_event(struct ly__io *io, unsigned events);
 /* The common part of open and close. */
 int ly__reactor_init(struct ly__reactor *r, const struct ly__reactor_ops *ops);
 void ly__reactor_done(struct ly__reactor *r);
+
+/* Before close: no descriptor is taken out of it from now on. A socket may outlive the loop it was used in.
+ */
+void ly__reactor_retire(struct ly__reactor *r);
+
+/* Take a descriptor out of the reactor it was last waited for in, if that is still open. */
+void ly__reactor_forget(struct ly__io *io);
 /* The wake_fd was readable. */
 void ly__reactor_drain_wake(struct ly__reactor *r);
 

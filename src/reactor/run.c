@@ -45,6 +45,7 @@ unwatch:
     ly__overflow_unwatch();
 out:
     ly__loop_done(l);
+    ly__reactor_retire(reactor);
     reactor->ops->close(reactor);
     return r < 0 ? r : result;
 }

@@ -684,6 +684,63 @@ static int many_pieces_larger_than_the_socket_go_out_in_order(void *arg)
     return 0;
 }
 
+static int wait_for_nothing(void *arg)
+{
+    char c;
+    NEED_INT(ly_recv(arg, &c, 1), -ETIMEDOUT);
+    return 0;
+}
+
+static int receive_one(void *arg)
+{
+    char c;
+    NEED_INT(ly_recv(arg, &c, 1), 1);
+    return 0;
+}
+
+static int send_one(void *arg)
+{
+    return ly_sendall(arg, "x", 1);
+}
+
+/* Wait in it and be woken. */
+static int exchange(void *arg)
+{
+    struct ly_sock **pair = arg;
+    struct ly_scope *scope;
+    struct ly_future *reader;
+    NEED_OK(ly_scope_open(&scope, NULL));
+    NEED_OK(ly_async(scope, &reader, receive_one, pair[0]));
+    NEED_OK(ly_sleep(1));
+    NEED_OK(send_one(pair[1]));
+    NEED_OK(ly_await(reader, NULL));
+    ly_scope_close(scope);
+    return 0;
+}
+
+static int a_socket_outlives_the_loops_it_was_used_in(void *arg)
+{
+    static const char *const ways[] = {"epoll!", "epoll!", "poll!", "poll!", "select!", "epoll!"};
+    struct ly_sock *pair[2];
+    (void)arg;
+    if (strcmp(ly_reactor_name(), "thread") != 0)
+        return 0;
+    NEED_OK(ly_socketpair(&pair[0], &pair[1]));
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        const struct ly_run_options o = {.reactor = ways[i]}, uring = {.reactor = "io_uring!"};
+        NEED_OK(ly_sock_set_timeout(pair[0], 1));
+        NEED_OK(ly_run(wait_for_nothing, pair[0], &o));
+        NEED_OK(ly_sock_set_timeout(pair[0], 5000));
+        NEED_OK(exchange(pair));
+        NEED_OK(ly_run(exchange, pair, &o));
+        int r = ly_run(exchange, pair, &uring);
+        NEED(r == 0 || r == LY_ENOREACTOR);
+    }
+    ly_sock_free(pair[0]);
+    ly_sock_free(pair[1]);
+    return 0;
+}
+
 static int an_idle_socket_takes_few_bytes(void *arg)
 {
     struct ly_sock *a, *b;
@@ -725,6 +782,7 @@ int main(void)
         BODY(bytes_behind_a_passed_descriptor_are_not_forgotten),
         BODY(recvall_and_sendallv_move_every_byte),
         BODY(many_pieces_larger_than_the_socket_go_out_in_order),
+        BODY(a_socket_outlives_the_loops_it_was_used_in),
         BODY(an_idle_socket_takes_few_bytes),
     };
     return EVERYWHERE("net/sock", bodies);
