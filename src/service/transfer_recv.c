@@ -15,6 +15,7 @@
 
 #include "service/partial.h"
 #include "service/place_dirs.h"
+#include "service/whole.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +27,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define SILENT_MAX 10 /* time-outs of the socket between two entries: a sender may search for long */
 #define FAILURES_MAX (256u << 10) /* bytes of failures noted in one call on the pool */
 
 /* A large file on its way. */
@@ -188,8 +190,6 @@ static int finish(struct ly__receive *r, struct ly__partial *p)
 static int take_small(struct ly__receive *r, const char *body)
 {
     char hash[LY__HASH_TEXT];
-    struct ly__partial p;
-    mode_t mode;
     size_t n = (size_t)r->entry.size;
     int dir = find_place(r);
 
@@ -198,16 +198,15 @@ static int take_small(struct ly__receive *r, const char *body)
     ly__hash_once(body, n, hash);
     if (strcmp(hash, r->entry.xxh3) != 0)
         return LY_ECHECKSUM;
-    (void)mode_of(&r->entry, &mode);
-    int error = ly__partial_create(&p, dir, r->name, mode);
-    if (error < 0)
-        return error;
-    error = n > 0 ? ly__partial_write(&p, body, n, 0) : 0;
-    if (error < 0) {
-        ly__partial_drop(&p, false);
-        return error;
-    }
-    error = finish(r, &p);
+    struct ly__whole whole = {
+        .dir = dir,
+        .name = r->name,
+        .bytes = body,
+        .n = n,
+        .mtime_ns = r->entry.has_mtime ? &r->entry.mtime_ns : NULL,
+    };
+    whole.set_mode = mode_of(&r->entry, &whole.mode);
+    int error = ly__whole_write(&whole);
     if (error == 0)
         r->counts.files++;
     return error;
@@ -531,8 +530,11 @@ static int run(struct ly__receive *r, struct ly_frame *ret_frame)
         if (r->wanted > 0) {
             const char *bytes;
             ssize_t k = ly_stream_peek(r->stream, r->wanted, &bytes);
+            if (k == -ETIMEDOUT && ly_stream_buffered(r->stream) == 0 && ++r->silent <= SILENT_MAX)
+                continue;
             if (k <= 0)
                 return (int)k;
+            r->silent = 0;
             continue;
         }
         e = handle_frame(r, ret_frame);
