@@ -52,6 +52,7 @@ struct ly__receive {
     int fatal;               /* noted on the pool: the error that ends the transfer */
     size_t wanted; /* bytes to have buffered before take_buffered is worth another call; 0: the frame in
                     * front is not for it */
+    int silent;    /* time-outs of the socket since the last byte */
     int64_t small; /* bytes of small bodies taken in this call */
     struct incoming in;
     char *chunk;                     /* LY__TRANSFER_CHUNK bytes, once a large file came */
