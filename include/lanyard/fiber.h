@@ -134,7 +134,7 @@ LY_API int ly_sleep(int64_t ms);
  * computations. */
 LY_API int ly_cancelled(void);
 
-/* Name the calling task for logs and reports. At most 47 bytes are kept. */
+/* Name the calling task for logs and reports. At most 71 bytes are kept. */
 LY_API void ly_set_name(const char *name);
 
 /* The name of the calling task; "" when it has none. Valid until the task ends or is renamed. */

@@ -104,6 +104,24 @@ LY_API ssize_t ly_recv(struct ly_sock *s, void *buf, size_t n);
  */
 LY_API ssize_t ly_recv_flags(struct ly_sock *s, void *buf, size_t n, int flags);
 
+#define LY_LENT_MAX 65536 /* most bytes that a lent buffer holds */
+
+/*
+ * As ly_recv, into memory that is lent: taken only when bytes have come, so a handler that waits holds no
+ * buffer, and the same few buffers, still warm in the caches, serve all connections of a loop. Give it back
+ * by ly_lent_return, best before the next call that suspends.
+ *
+ * n          1..LY_LENT_MAX
+ * ret_bytes  the bytes; the caller's until returned, to read and to write
+ *
+ * Returns the bytes received; 0 at the peer's orderly end, and errors, lend nothing. Errors: those of
+ * ly_recv, -EINVAL (n out of range), -ENOMEM. Suspends.
+ */
+LY_API ssize_t ly_recv_lent(struct ly_sock *s, size_t n, void **ret_bytes);
+
+/* Give back what ly_recv_lent lent, in the same thread. NULL is accepted. */
+LY_API void ly_lent_return(void *bytes);
+
 /* Receive exactly n bytes. Returns n, LY_EEOF if the peer ends first, or an error of ly_recv. Suspends. */
 LY_API ssize_t ly_recvall(struct ly_sock *s, void *buf, size_t n);
 

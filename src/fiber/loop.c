@@ -14,11 +14,13 @@
  * always sees the other, so no wake-up is lost, and a busy loop is never woken by a system call.
  */
 #include "fiber/loop.h"
+#include "fiber/park.h"
 #include "fiber/stack.h"
 #include <assert.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SPARE_STACKS 64      /* so many warm free ones a loop keeps however long it is idle */
@@ -29,66 +31,7 @@ struct ly__list ly__loops = {&ly__loops, &ly__loops};
 pthread_mutex_t ly__loops_lock = PTHREAD_MUTEX_INITIALIZER;
 __thread struct ly__loop *ly__loop_here;
 
-/* ---- the queue of ready fibers ---- */
-
-static void push(struct ly__loop *l, struct ly__fiber *f)
-{
-    f->next = NULL;
-    *l->ready_tail = f;
-    l->ready_tail = &f->next;
-    l->nready++;
-}
-
-static struct ly__fiber *pop(struct ly__loop *l)
-{
-    struct ly__fiber *f = l->ready;
-    if (!f)
-        return NULL;
-    l->ready = f->next;
-    if (!l->ready)
-        l->ready_tail = &l->ready;
-    l->nready--;
-    return f;
-}
-
-/* ---- switching ---- */
-
-static inline void count_switch(struct ly__loop *l)
-{
-    unsigned long n = atomic_load_explicit(&l->switches, memory_order_relaxed);
-    atomic_store_explicit(&l->switches, n + 1, memory_order_relaxed);
-}
-
-static inline void enter(struct ly__loop *l, struct ly__fiber *f)
-{
-    l->running = f;
-    l->budget = LY__FIBER_BUDGET;
-    l->slice--;
-    ly__task_now = &f->task;
-    count_switch(l);
-}
-
-static inline void enter_loop(struct ly__loop *l)
-{
-    l->running = NULL;
-    ly__task_now = NULL;
-    count_switch(l);
-}
-
-/* Leave the running fiber f, which is parked or queued, for whoever is next. */
-static void switch_away(struct ly__loop *l, struct ly__fiber *f)
-{
-    struct ly__fiber *next = l->slice ? pop(l) : NULL;
-    if (next == f) {
-        enter(l, f);
-        return;
-    }
-    if (next)
-        enter(l, next);
-    else
-        enter_loop(l);
-    ly__context_switch(&f->context, next ? &next->context : &l->context);
-}
+/* ---- the life of a fiber ---- */
 
 static void fiber_main(void *arg)
 {
@@ -98,7 +41,7 @@ static void fiber_main(void *arg)
     ly__context_arrived(&f->context);
     ly__task_run(&f->task);
     l->ended = f;
-    enter_loop(l);
+    ly__enter_loop(l);
     ly__context_leave(&f->context, &l->context);
 }
 
@@ -113,8 +56,6 @@ static void put_away_ended(struct ly__loop *l)
     ly__context_done(&f->context);
     ly__stack_put(&l->stacks, f->stack);
 }
-
-/* ---- fibers ---- */
 
 static void time_out(struct ly__timer *t)
 {
@@ -154,7 +95,7 @@ int ly__fiber_go(struct ly__loop *l, struct ly_scope *home, ly_task_fn *fn, void
     ly__list_append(&home->tasks, &f->task.in_scope);
     home->running++;
     l->fibers++;
-    push(l, f);
+    ly__ready_push(l, f);
     return 0;
 }
 
@@ -164,14 +105,14 @@ void ly__fiber_wake(struct ly__fiber *f, int result)
         return;
     f->parked = false;
     f->wake_result = result;
-    push(f->task.loop, f);
+    ly__ready_push(f->task.loop, f);
 }
 
 void ly__fiber_yield(void)
 {
     struct ly__loop *l = ly__loop_here;
-    push(l, l->running);
-    switch_away(l, l->running);
+    ly__ready_push(l, l->running);
+    ly__switch_away(l, l->running);
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -179,8 +120,7 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* Set the timer of a fiber's wait by what it asked for and what its scopes say now. */
-static void set_wait_timer(struct ly__fiber *f)
+void ly__fiber_set_timer(struct ly__fiber *f)
 {
     struct ly__loop *l = f->task.loop;
     int64_t limit = earlier(f->wait_deadline, ly__task_deadline(&f->task));
@@ -190,35 +130,13 @@ static void set_wait_timer(struct ly__fiber *f)
         ly__timer_set(&l->timers, &f->timer, limit);
 }
 
-static int park_fiber(struct ly__fiber *f, int64_t deadline, const char *waits_for, enum ly__wait_kind kind)
-{
-    struct ly__loop *l = f->task.loop;
-
-    f->wait_deadline = deadline;
-    if (deadline != LY__UNINTERRUPTED) {
-        int r = ly__task_allowed(&f->task);
-        if (r < 0)
-            return r;
-        set_wait_timer(f);
-    }
-    f->task.waits_for = waits_for;
-    f->wait_kind = (uint8_t)kind;
-    l->outside += kind != LY__WAIT_PEER;
-    f->parked = true;
-    switch_away(l, f);
-    l->outside -= kind != LY__WAIT_PEER;
-    f->task.waits_for = NULL;
-    ly__timer_clear(&l->timers, &f->timer);
-    return f->wake_result;
-}
-
 int ly__park(int64_t deadline, const char *waits_for, enum ly__wait_kind kind)
 {
     struct ly__task *t = ly__task_self();
     if (!t)
         return -ENOMEM;
     if (t->loop)
-        return park_fiber(ly__fiber_of(t), deadline, waits_for, kind);
+        return ly__fiber_park(ly__fiber_of(t), deadline, waits_for, kind);
     t->waits_for = waits_for;
     int r = ly__thread_park((struct ly__thread *)(void *)t, deadline);
     t->waits_for = NULL;
@@ -232,7 +150,7 @@ void ly__fiber_interrupt(struct ly__fiber *f)
     if (atomic_load_explicit(&f->task.scope->cancelled, memory_order_relaxed))
         ly__fiber_wake(f, -ECANCELED);
     else
-        set_wait_timer(f);
+        ly__fiber_set_timer(f);
 }
 
 /* ---- timers' room ---- */
@@ -288,8 +206,8 @@ static void run_ready(struct ly__loop *l)
 {
     struct ly__fiber *f;
     l->idle_since = l->ready ? 0 : l->idle_since;
-    while (l->slice && (f = pop(l))) {
-        enter(l, f);
+    while (l->slice && (f = ly__ready_pop(l))) {
+        ly__enter(l, f);
         ly__context_switch(&l->context, &f->context);
         put_away_ended(l);
     }
@@ -328,7 +246,7 @@ static void ask_driver(struct ly__loop *l)
     }
     l->driver->turn(l->driver_data, deadline);
     atomic_store_explicit(&l->sleeping, false, memory_order_relaxed);
-    count_switch(l);
+    ly__count_switch(l);
 }
 
 static void turns(struct ly__loop *l)
@@ -407,6 +325,11 @@ void ly__loop_done(struct ly__loop *l)
     pthread_mutex_lock(&ly__loops_lock);
     ly__list_remove(&l->in_loops);
     pthread_mutex_unlock(&ly__loops_lock);
+    while (l->lent) {
+        void *bytes = l->lent;
+        memcpy(&l->lent, bytes, sizeof l->lent);
+        free(bytes);
+    }
     ly__timers_done(&l->timers);
     ly__stacks_done(&l->stacks);
 }

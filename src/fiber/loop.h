@@ -14,18 +14,29 @@
 #include "fiber/timer.h"
 #include <stdatomic.h>
 
-/* A fiber's struct lies at the top of its stack, in the page that is touched anyway. */
+/* Who waits for one direction of a descriptor; see src/reactor/io.h. */
+struct ly__watch {
+    struct ly__watch *next;
+    void (*fire)(struct ly__watch *w, int result);
+};
+
+/*
+ * A fiber's struct lies at the top of its stack, in the page that is touched anyway, at a multiple of 64. All
+ * that a wait and its end touch lies in the second half of the task and behind it.
+ */
 struct ly__fiber {
     struct ly__task task;       /* first: a fiber is a task */
     struct ly__context context; /* where it left off */
     struct ly__fiber *next;     /* in the queue of ready fibers */
-    struct ly__timer timer;     /* of its wait */
     int64_t wait_deadline;      /* what its wait asked for, before the scopes' deadlines; LY__UNINTERRUPTED:
                                    neither counts */
-    void *stack;                /* lowest usable address */
     int wake_result;            /* what ly__park returns */
     uint8_t parked;             /* it waits; exactly one wake-up puts it into the queue */
     uint8_t wait_kind;          /* enum ly__wait_kind */
+    uint8_t fired;              /* its watch has fired */
+    struct ly__timer timer;     /* of its wait */
+    struct ly__watch watch;     /* of its wait for a descriptor */
+    void *stack;                /* lowest usable address */
 };
 
 /* What waits for the outside world on behalf of a loop. */
@@ -59,6 +70,8 @@ struct ly__loop {
     struct ly__list scopes; /* all open ones of this loop's tasks, root first */
     const struct ly__driver *driver;
     void *driver_data;
+    void *lent; /* free receive buffers, a list through their first bytes (src/net/lent.c) */
+    unsigned lent_count;
     _Atomic(struct ly__mail *) mail; /* posted by other threads, the newest first */
     atomic_uint posting;             /* threads inside ly__loop_post: the loop must not go yet */
     atomic_bool sleeping;            /* the driver waits (or is about to): mail needs a wake-up */

@@ -17,20 +17,23 @@
 struct ly__loop;
 struct ly_future;
 
-#define LY__NAME_MAX 48
+#define LY__NAME_MAX 72 /* so long that what follows the name in struct ly__task begins a cache line */
 
+/*
+ * The fields that every wait touches come last: in a fiber they share one cache line with those of its own
+ * that do.
+ */
 struct ly__task {
     struct ly__list in_scope; /* among the tasks of home; self-linked for a thread's own task */
-    struct ly_scope
-        *home; /* the scope it was started in; NULL: the first fiber of a loop, or a thread of the user's */
-    struct ly_scope *scope; /* the innermost scope it is in now; NULL: none */
-    struct ly__loop *loop;  /* the loop of a fiber; NULL: the task is a thread */
-    ly_task_fn *fn;         /* what it runs */
+    struct ly_scope *home;    /* the scope it was started in; NULL: a thread of the user's */
+    ly_task_fn *fn;           /* what it runs */
     void *arg;
     struct ly_future *future; /* who wants the result; NULL: nobody */
-    const char *waits_for;    /* shown in reports: what a parked task waits for; NULL while it runs */
     uint64_t id;              /* unique in the process */
     char name[LY__NAME_MAX];  /* "" without one */
+    const char *waits_for;    /* shown in reports: what a parked task waits for; NULL while it runs */
+    struct ly_scope *scope;   /* the innermost scope it is in now; NULL: none */
+    struct ly__loop *loop;    /* the loop of a fiber; NULL: the task is a thread */
 };
 
 /* The calling task; NULL on a thread the library has not met, and in a loop's own code. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "reactor/io.h"
+#include "fiber/park.h"
 #include "reactor/reactor.h"
 #include <assert.h>
 #include <errno.h>
@@ -7,11 +8,6 @@
 #include <unistd.h>
 
 static const char *const waits_for[] = {"input", "output"};
-
-static bool is_ready(const struct ly__io *io, enum ly__dir dir)
-{
-    return atomic_load_explicit(&io->ready[dir], memory_order_relaxed);
-}
 
 static void set_ready(struct ly__io *io, enum ly__dir dir, bool ready)
 {
@@ -61,25 +57,46 @@ void ly__io_event(struct ly__io *io, unsigned events)
 
 static void forget(struct ly__io *io)
 {
+<<<<<<< HEAD
     if (io->reactor)
         ly__reactor_forget(io);
     io->reactor = NULL;
+=======
+    struct ly__reactor *here = ly__loop_here ? ly__loop_here->driver_data : NULL;
+    if (io->reactor_id == 0)
+        return;
+    if (here && here->id == io->reactor_id) {
+        if (here->ops->forget)
+            here->ops->forget(here, io);
+    } else {
+        ly__reactor_forget_elsewhere(io);
+    }
+    io->reactor_id = 0;
+    io->registered = false;
+>>>>>>> c1d620b (fiber, net: a wait touches few cache lines; receive buffers are lent)
 }
 
 /* Let the calling loop's reactor know the descriptor; it moves here if nobody waits for it elsewhere. */
 static int attach(struct ly__io *io, struct ly__reactor *r)
 {
+<<<<<<< HEAD
     if (io->reactor == r && io->reactor_id == r->id)
+=======
+    if (io->reactor_id == r->id)
+>>>>>>> c1d620b (fiber, net: a wait touches few cache lines; receive buffers are lent)
         return 0;
     if (io->waits[LY__IN] || io->waits[LY__OUT])
         return -EBUSY;
     forget(io);
+<<<<<<< HEAD
     io->reactor = r;
+=======
+>>>>>>> c1d620b (fiber, net: a wait touches few cache lines; receive buffers are lent)
     io->reactor_id = r->id;
     return 0;
 }
 
-int ly__io_watch(struct ly__io *io, enum ly__dir dir, struct ly__watch *w)
+static inline int watch(struct ly__io *io, enum ly__dir dir, struct ly__watch *w)
 {
     struct ly__reactor *reactor = ly__loop_here->driver_data;
     int r = attach(io, reactor);
@@ -99,6 +116,11 @@ int ly__io_watch(struct ly__io *io, enum ly__dir dir, struct ly__watch *w)
     return 0;
 }
 
+int ly__io_watch(struct ly__io *io, enum ly__dir dir, struct ly__watch *w)
+{
+    return watch(io, dir, w);
+}
+
 void ly__io_unwatch(struct ly__io *io, enum ly__dir dir, struct ly__watch *w)
 {
     struct ly__watch **at = &io->waits[dir];
@@ -108,37 +130,32 @@ void ly__io_unwatch(struct ly__io *io, enum ly__dir dir, struct ly__watch *w)
         return;
     *at = w->next;
     ly__loop_here->outside--;
-    if (!io->waits[dir] && io->reactor->ops->disarm)
-        io->reactor->ops->disarm(io->reactor, io, dir);
+    struct ly__reactor *reactor = ly__loop_here->driver_data;
+    if (!io->waits[dir] && reactor->ops->disarm)
+        reactor->ops->disarm(reactor, io, dir);
 }
 
 /* ---- waiting in a fiber ---- */
 
-struct fiber_watch {
-    struct ly__watch watch;
-    struct ly__fiber *fiber;
-    bool fired;
-    int result;
-};
-
 static void wake_fiber(struct ly__watch *w, int result)
 {
-    struct fiber_watch *f = ly__container_of(w, struct fiber_watch, watch);
+    struct ly__fiber *f = ly__container_of(w, struct ly__fiber, watch);
     f->fired = true;
-    f->result = result;
-    ly__fiber_wake(f->fiber, result);
+    ly__fiber_wake(f, result);
 }
 
-static int wait_in_fiber(struct ly__io *io, enum ly__dir dir, int64_t deadline)
+static inline __attribute__((always_inline)) int wait_in_fiber(struct ly__io *io, enum ly__dir dir,
+                                                               int64_t deadline)
 {
-    struct fiber_watch f = {.watch.fire = wake_fiber, .fiber = ly__loop_here->running};
-    int r = ly__io_watch(io, dir, &f.watch);
+    struct ly__fiber *f = ly__loop_here->running;
+    f->watch.fire = wake_fiber;
+    f->fired = false;
+    int r = watch(io, dir, &f->watch);
     if (r < 0)
         return r;
-    r = ly__park(deadline, waits_for[dir], LY__WAIT_IO);
-    if (f.fired)
-        return f.result;
-    ly__io_unwatch(io, dir, &f.watch);
+    r = ly__fiber_park(f, deadline, waits_for[dir], LY__WAIT_IO);
+    if (!f->fired)
+        ly__io_unwatch(io, dir, &f->watch);
     return r;
 }
 
@@ -242,7 +259,7 @@ static int before(struct ly__io *io, enum ly__dir dir, int64_t deadline)
         if (r < 0)
             return r;
     }
-    if (__builtin_expect(!is_ready(io, dir), 0) && deadline != LY__NOWAIT)
+    if (__builtin_expect(!ly__io_is_ready(io, dir), 0) && deadline != LY__NOWAIT)
         return ly__io_wait(io, dir, deadline);
     return 0;
 }
@@ -282,7 +299,8 @@ ssize_t ly__io_recv(struct ly__io *io, void *buf, size_t n, int flags, int64_t d
 {
     struct ly__loop *l = ly__loop_here;
     struct ly__reactor *reactor = l ? l->driver_data : NULL;
-    if (reactor && reactor->ops->recv && !is_ready(io, LY__IN) && deadline != LY__NOWAIT && io->fd >= 0) {
+    if (reactor && reactor->ops->recv && !ly__io_is_ready(io, LY__IN) && deadline != LY__NOWAIT &&
+        io->fd >= 0) {
         int a = attach(io, reactor);
         return a < 0 ? a : reactor->ops->recv(reactor, io, buf, n, flags, deadline);
     }

@@ -29,21 +29,20 @@ enum ly__dir { LY__IN, LY__OUT };
 
 #define LY__NOWAIT ((int64_t)0) /* as a deadline: do not wait, return -EAGAIN */
 
-/* Who waits for one direction of a descriptor. */
-struct ly__watch {
-    struct ly__watch *next;
-    /* Called once, in the loop's own code, when the descriptor is ready (result 0) or closed (-EBADF). It
-     * must not suspend and must not close or free a struct ly__io; it may wake or start fibers. */
-    void (*fire)(struct ly__watch *w, int result);
-};
+/*
+ * struct ly__watch: who waits for one direction of a descriptor. fire is called once, in the loop's own code,
+ * when the descriptor is ready (result 0) or closed (-EBADF). It must not suspend and must not close or free
+ * a struct ly__io; it may wake or start fibers.
+ */
 
 struct ly__io {
-    int fd;                      /* -1: closed */
-    _Atomic uint8_t ready[2];    /* the latches */
-    uint8_t stops_short;         /* a short read does not mean that the socket is empty */
-    uint8_t registered;          /* the reactor keeps it (epoll) */
-    struct ly__reactor *reactor; /* where it was last waited for; NULL: nowhere yet */
-    struct ly__watch *waits[2];  /* by direction, the oldest first */
+    int fd;                   /* -1: closed */
+    _Atomic uint8_t ready[2]; /* the latches */
+    uint8_t stops_short;      /* a short read does not mean that the socket is empty */
+    uint8_t registered;       /* the reactor keeps it (epoll) */
+    uint64_t reactor_id; /* of the reactor where it was last waited for; 0: nowhere yet. No pointer, because a
+                            loop may end before its descriptors do */
+    struct ly__watch *waits[2]; /* by direction, the oldest first */
     union {
         int32_t slot; /* poll: index + 1 of its entry; select: set while known */
         void *op[2];  /* io_uring: the poll operation in flight */
@@ -76,6 +75,12 @@ int ly__io_poll(struct ly__io *io, enum ly__dir dir, int64_t deadline);
  */
 int ly__io_watch(struct ly__io *io, enum ly__dir dir, struct ly__watch *w);
 void ly__io_unwatch(struct ly__io *io, enum ly__dir dir, struct ly__watch *w);
+
+/* Whether a call in this direction may succeed at once. */
+static inline bool ly__io_is_ready(const struct ly__io *io, enum ly__dir dir)
+{
+    return atomic_load_explicit(&io->ready[dir], memory_order_relaxed);
+}
 
 /* The calls. flags as of recv(2) and send(2); deadline absolute. Each is retried after EINTR, waits after
  * EAGAIN, and returns what the system call does, or a negative error. Sends never raise SIGPIPE. */

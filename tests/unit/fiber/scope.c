@@ -169,8 +169,8 @@ static int cancelled_by_a_thread(void *arg)
 static int names(void *arg)
 {
     (void)arg;
-    ly_set_name("a name that is much longer than what a task can keep of it");
-    CHECK(strlen(ly_name()) == 47);
+    ly_set_name("a name that is much longer than what a task can keep of it, which is more than fits a line");
+    CHECK(strlen(ly_name()) == 71);
     ly_set_name("short");
     CHECK(strcmp(ly_name(), "short") == 0);
     CHECK(ly_id() != 0);
