@@ -57,41 +57,25 @@ void ly__io_event(struct ly__io *io, unsigned events)
 
 static void forget(struct ly__io *io)
 {
-<<<<<<< HEAD
-    if (io->reactor)
-        ly__reactor_forget(io);
-    io->reactor = NULL;
-=======
     struct ly__reactor *here = ly__loop_here ? ly__loop_here->driver_data : NULL;
-    if (io->reactor_id == 0)
-        return;
-    if (here && here->id == io->reactor_id) {
+    if (here && io->reactor == here && io->reactor_id == here->id) {
         if (here->ops->forget)
             here->ops->forget(here, io);
-    } else {
-        ly__reactor_forget_elsewhere(io);
+    } else if (io->reactor) {
+        ly__reactor_forget(io);
     }
-    io->reactor_id = 0;
-    io->registered = false;
->>>>>>> c1d620b (fiber, net: a wait touches few cache lines; receive buffers are lent)
+    io->reactor = NULL;
 }
 
 /* Let the calling loop's reactor know the descriptor; it moves here if nobody waits for it elsewhere. */
 static int attach(struct ly__io *io, struct ly__reactor *r)
 {
-<<<<<<< HEAD
     if (io->reactor == r && io->reactor_id == r->id)
-=======
-    if (io->reactor_id == r->id)
->>>>>>> c1d620b (fiber, net: a wait touches few cache lines; receive buffers are lent)
         return 0;
     if (io->waits[LY__IN] || io->waits[LY__OUT])
         return -EBUSY;
     forget(io);
-<<<<<<< HEAD
     io->reactor = r;
-=======
->>>>>>> c1d620b (fiber, net: a wait touches few cache lines; receive buffers are lent)
     io->reactor_id = r->id;
     return 0;
 }

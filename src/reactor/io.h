@@ -36,13 +36,12 @@ enum ly__dir { LY__IN, LY__OUT };
  */
 
 struct ly__io {
-    int fd;                   /* -1: closed */
-    _Atomic uint8_t ready[2]; /* the latches */
-    uint8_t stops_short;      /* a short read does not mean that the socket is empty */
-    uint8_t registered;       /* the reactor keeps it (epoll) */
-    uint64_t reactor_id; /* of the reactor where it was last waited for; 0: nowhere yet. No pointer, because a
-                            loop may end before its descriptors do */
-    struct ly__watch *waits[2]; /* by direction, the oldest first */
+    int fd;                      /* -1: closed */
+    _Atomic uint8_t ready[2];    /* the latches */
+    uint8_t stops_short;         /* a short read does not mean that the socket is empty */
+    uint8_t registered;          /* the reactor keeps it (epoll) */
+    struct ly__reactor *reactor; /* where it was last waited for; NULL: nowhere yet */
+    struct ly__watch *waits[2];  /* by direction, the oldest first */
     union {
         int32_t slot; /* poll: index + 1 of its entry; select: set while known */
         void *op[2];  /* io_uring: the poll operation in flight */

@@ -19,52 +19,28 @@ static const struct ly__reactor_ops *const reactors[] = {
 #define COUNT (sizeof reactors / sizeof reactors[0])
 #define FALLBACKS 2 /* so many of them are tried uninvited */
 
-<<<<<<< HEAD
 static pthread_mutex_t live_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct ly__list live = {&live, &live};
-=======
-/* All open reactors, so that a descriptor that comes from one can be taken out of it wherever that is. */
-static struct ly__list all = {&all, &all};
-static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
-static uint64_t last_id;
->>>>>>> c1d620b (fiber, net: a wait touches few cache lines; receive buffers are lent)
 
 int ly__reactor_init(struct ly__reactor *r, const struct ly__reactor_ops *ops)
 {
     static uint32_t last_id;
     r->ops = ops;
-<<<<<<< HEAD
     pthread_mutex_lock(&live_lock);
     r->id = ++last_id;
     ly__list_append(&live, &r->live);
     pthread_mutex_unlock(&live_lock);
-=======
-    ly__list_init(&r->in_all);
->>>>>>> c1d620b (fiber, net: a wait touches few cache lines; receive buffers are lent)
     r->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (r->wake_fd < 0)
-        return -errno;
-    pthread_mutex_lock(&all_lock);
-    r->id = ++last_id;
-    ly__list_append(&all, &r->in_all);
-    pthread_mutex_unlock(&all_lock);
-    return 0;
+    return r->wake_fd < 0 ? -errno : 0;
 }
 
 void ly__reactor_done(struct ly__reactor *r)
 {
-<<<<<<< HEAD
     ly__reactor_retire(r);
-=======
-    pthread_mutex_lock(&all_lock);
-    ly__list_remove(&r->in_all);
-    pthread_mutex_unlock(&all_lock);
->>>>>>> c1d620b (fiber, net: a wait touches few cache lines; receive buffers are lent)
     if (r->wake_fd >= 0)
         close(r->wake_fd);
 }
 
-<<<<<<< HEAD
 void ly__reactor_retire(struct ly__reactor *r)
 {
     pthread_mutex_lock(&live_lock);
@@ -104,17 +80,6 @@ void ly__reactor_forget(struct ly__io *io)
         memset(&io->at, 0, sizeof io->at);
     }
     pthread_mutex_unlock(&live_lock);
-=======
-void ly__reactor_forget_elsewhere(struct ly__io *io)
-{
-    pthread_mutex_lock(&all_lock);
-    ly__list_each (at, &all) {
-        struct ly__reactor *r = ly__container_of(at, struct ly__reactor, in_all);
-        if (r->id == io->reactor_id && r->ops->forget)
-            r->ops->forget(r, io);
-    }
-    pthread_mutex_unlock(&all_lock);
->>>>>>> c1d620b (fiber, net: a wait touches few cache lines; receive buffers are lent)
 }
 
 void ly__reactor_drain_wake(struct ly__reactor *r)

@@ -27,15 +27,9 @@ struct ly__reactor_ops {
 
 struct ly__reactor {
     const struct ly__reactor_ops *ops;
-<<<<<<< HEAD
     int wake_fd;          /* an eventfd: written to by other threads to end a turn */
     uint32_t id;          /* no other reactor of the process has or had it; not 0 */
     struct ly__list live; /* among all that are open */
-=======
-    int wake_fd;            /* an eventfd: written to by other threads to end a turn */
-    uint64_t id;            /* never used twice */
-    struct ly__list in_all; /* among all reactors of the process */
->>>>>>> c1d620b (fiber, net: a wait touches few cache lines; receive buffers are lent)
 };
 
 extern const struct ly__reactor_ops ly__epoll_ops, ly__poll_ops, ly__select_ops, ly__uring_ops;
@@ -51,7 +45,6 @@ void ly__io_event(struct ly__io *io, unsigned events);
 /* The common part of open and close. */
 int ly__reactor_init(struct ly__reactor *r, const struct ly__reactor_ops *ops);
 void ly__reactor_done(struct ly__reactor *r);
-<<<<<<< HEAD
 
 /* Before close: no descriptor is taken out of it from now on. A socket may outlive the loop it was used in.
  */
@@ -59,10 +52,6 @@ void ly__reactor_retire(struct ly__reactor *r);
 
 /* Take a descriptor out of the reactor it was last waited for in, if that is still open. */
 void ly__reactor_forget(struct ly__io *io);
-=======
-/* Take a descriptor for which nobody waits out of a reactor of another thread, if that still exists. */
-void ly__reactor_forget_elsewhere(struct ly__io *io);
->>>>>>> c1d620b (fiber, net: a wait touches few cache lines; receive buffers are lent)
 /* The wake_fd was readable. */
 void ly__reactor_drain_wake(struct ly__reactor *r);
 
