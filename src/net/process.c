@@ -157,11 +157,15 @@ static int wait_status(const siginfo_t *info)
 static int look(struct ly_process *p)
 {
     siginfo_t info = {0};
+    int r;
     if (atomic_load(&p->ended))
         return 1;
     if (atomic_load(&p->lost))
         return -ECHILD;
-    if (waitid(P_PIDFD, (id_t)p->io.fd, &info, WEXITED | WNOHANG | WNOWAIT) < 0) {
+    do {
+        r = waitid(P_PIDFD, (id_t)p->io.fd, &info, WEXITED | WNOHANG | WNOWAIT);
+    } while (r < 0 && errno == EINTR);
+    if (r < 0) {
         int error = errno;
         if (error == ECHILD)
             atomic_store(&p->lost, true);
@@ -216,7 +220,7 @@ void ly_process_free(struct ly_process *p)
 {
     if (!p)
         return;
-    if (look(p) == 0) {
+    if (look(p) != 1 && !atomic_load(&p->lost)) {
         ly_process_kill(p, SIGKILL, true);
         wait_for_death(p);
     }

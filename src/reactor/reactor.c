@@ -67,7 +67,7 @@ static void forget_by_ops(struct ly__io *io)
 void ly__reactor_forget(struct ly__io *io)
 {
     struct ly__reactor *here = ly__loop_here ? ly__loop_here->driver_data : NULL;
-    if (here == io->reactor && here->id == io->reactor_id) {
+    if (here && here == io->reactor && here->id == io->reactor_id) {
         forget_by_ops(io);
         return;
     }

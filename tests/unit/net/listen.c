@@ -22,7 +22,8 @@ static int open_descriptors(void)
     DIR *d = opendir("/proc/self/fd");
     while (d && readdir(d))
         n++;
-    closedir(d);
+    if (d)
+        closedir(d);
     return n;
 }
 

@@ -192,7 +192,7 @@ static int the_child_has_the_environment_and_directory_asked_for(void *arg)
 
 static int the_child_has_three_descriptors_and_default_signals(void *arg)
 {
-    char buf[512];
+    char buf[512] = "";
     int status;
     int leak = open("/dev/null", O_RDONLY); /* not close-on-exec, on purpose */
     /* 3 is the directory itself, being listed. */

@@ -311,9 +311,8 @@ static int c92_the_timeout_of_sendall_is_for_the_whole_call(void *arg)
     struct ly_sock *a, *b;
     struct ly_scope *scope;
     enum { SIZE = 16 << 20 };
-    char *data = calloc(1, SIZE);
+    static char data[SIZE];
     (void)arg;
-    NEED(data);
     NEED_OK(ly_socketpair(&a, &b));
     NEED_OK(ly_sock_set_timeout(a, 40));
     NEED_OK(ly_scope_open(&scope, NULL));
@@ -324,7 +323,6 @@ static int c92_the_timeout_of_sendall_is_for_the_whole_call(void *arg)
     ly_scope_close(scope);
     ly_sock_free(a);
     ly_sock_free(b);
-    free(data);
     return 0;
 }
 
@@ -427,9 +425,8 @@ static int c100_send_sends_all_without_a_timeout_and_a_part_with_one(void *arg)
     struct ly_scope *scope;
     struct ly_future *reader;
     enum { SIZE = 10000000 };
-    char *data = calloc(1, SIZE);
+    static char data[SIZE];
     (void)arg;
-    NEED(data);
     NEED_OK(ly_socketpair(&a, &b));
     NEED_OK(ly_sock_set_timeout(a, 0));
     ssize_t part = ly_send(a, data, SIZE);
@@ -447,7 +444,6 @@ static int c100_send_sends_all_without_a_timeout_and_a_part_with_one(void *arg)
     ly_scope_close(scope);
     ly_sock_free(a);
     ly_sock_free(b);
-    free(data);
     return 0;
 }
 
@@ -521,9 +517,8 @@ static int c108_c109_datagrams_keep_their_borders(void *arg)
     struct ly_sock *a, *b;
     struct ly_address to, from;
     char buf[64];
-    char *large = calloc(1, 65508);
+    static char large[65508];
     (void)arg;
-    NEED(large);
     NEED_OK(udp_pair(&a, &b, &to));
     for (int i = 0; i < 3; i++)
         NEED_INT(ly_sendto(a, "0123456789", 10 - (size_t)i, 0, &to), 10 - i);
@@ -534,7 +529,6 @@ static int c108_c109_datagrams_keep_their_borders(void *arg)
     NEED(ly_address_port(&from) > 0 && ly_address_is_local(&from));
     NEED_INT(ly_recvfrom(b, buf, sizeof buf, 0, &from), 0); /* an empty one is one */
     NEED_INT(ly_sendto(a, large, 65508, 0, &to), -EMSGSIZE);
-    free(large);
     ly_sock_free(a);
     ly_sock_free(b);
     return 0;
@@ -665,10 +659,9 @@ static int many_pieces_larger_than_the_socket_go_out_in_order(void *arg)
     struct ly_scope *scope;
     struct ly_future *reader;
     enum { PIECE = 70001, COUNT = 100 };
-    char *data = calloc(1, PIECE);
+    static char data[PIECE];
     struct iovec iov[COUNT];
     (void)arg;
-    NEED(data);
     for (int i = 0; i < COUNT; i++)
         iov[i] = (struct iovec){.iov_base = data, .iov_len = PIECE};
     NEED_OK(ly_socketpair(&a, &b));
@@ -680,7 +673,6 @@ static int many_pieces_larger_than_the_socket_go_out_in_order(void *arg)
     ly_scope_close(scope);
     ly_sock_free(a);
     ly_sock_free(b);
-    free(data);
     return 0;
 }
 
