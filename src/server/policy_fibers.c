@@ -50,7 +50,8 @@ void ly__workers_handed_out(struct ly_server *s)
 static void init_worker(struct ly_server *s, int i)
 {
     struct ly__worker *w = &s->worker[i];
-    *w = (struct ly__worker){.server = s, .counters = &s->counters[i], .index = i};
+    *w = (struct ly__worker){
+        .server = s, .counters = &s->counters[i], .index = i, .outer_fd = -1, .outer_deadline = LY_NEVER};
     w->acceptor.counters = w->counters;
     ly__list_init(&w->idle);
     ly__list_init(&w->unstarted);
@@ -145,9 +146,17 @@ static int without_loop(ly_task_fn *fn, struct ly_server *s)
 static int run_first(struct ly_server *s)
 {
     struct ly_run_options options = run_options(s);
+    struct ly__worker *w = &s->worker[0];
+    struct ly__task *t = ly__task_now;
     if (ly__loop_here)
-        return ly__worker_main(&s->worker[0]);
-    return ly_run(ly__worker_main, &s->worker[0], &options);
+        return ly__worker_main(w);
+    if (t && t->scope) {
+        w->outer_deadline = ly__task_deadline(t);
+        w->outer_fd = ly__scope_cancel_fd(t->scope);
+        if (w->outer_fd < 0)
+            return w->outer_fd;
+    }
+    return ly_run(ly__worker_main, w, &options);
 }
 
 static void silence(int fd)

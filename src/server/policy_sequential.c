@@ -7,43 +7,57 @@
  */
 #include "server/server.h"
 #include <errno.h>
+#include <fcntl.h>
 
 /* ---- the keeper ---- */
 
 struct keeper {
     struct ly_server *server;
     struct ly_scope *handlers;
+    struct ly__io stop, cancel; /* copies: a loop's reactor may know a descriptor only once */
 };
 
 static int keep(void *arg)
 {
     struct keeper *k = arg;
-    struct ly_server *s = k->server;
-    struct ly__io stop, cancel;
-
-    ly__io_init(&stop, s->stop_fd);
-    ly__io_init(&cancel, s->cancel_fd);
-    int r = ly__io_poll(&stop, LY__IN, LY_NEVER);
+    int r = ly__io_poll(&k->stop, LY__IN, LY_NEVER);
     if (r == 0)
-        r = ly__io_poll(&cancel, LY__IN, ly__drain_deadline(s));
-    ly__io_release(&stop);
-    ly__io_release(&cancel);
+        r = ly__io_poll(&k->cancel, LY__IN, ly__drain_deadline(k->server));
     if (r == 0 || (r == -ETIMEDOUT && ly_cancelled() == 0))
         ly_scope_cancel(k->handlers);
     return 0;
 }
 
-static int serve_with_keeper(struct ly_server *s, struct ly_scope *handlers)
+static int copy(struct ly__io *io, int fd)
 {
-    struct keeper k = {s, handlers};
+    ly__io_init(io, fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    return io->fd < 0 ? -errno : 0;
+}
+
+static int serve_beside(struct keeper *k)
+{
     struct ly_scope *aside;
     int r = ly_scope_open(&aside, NULL);
     if (r < 0)
         return r;
-    r = ly_go(aside, keep, &k);
+    r = ly_go(aside, keep, k);
     if (r == 0)
-        r = ly__serve_turns(s);
+        r = ly__serve_turns(k->server);
     ly_scope_close(aside);
+    return r;
+}
+
+static int serve_with_keeper(struct ly_server *s, struct ly_scope *handlers)
+{
+    struct keeper k = {.server = s, .handlers = handlers};
+    int r = copy(&k.stop, s->stop_fd);
+    if (r < 0)
+        return r;
+    r = copy(&k.cancel, s->cancel_fd);
+    if (r == 0)
+        r = serve_beside(&k);
+    ly__io_close(&k.stop);
+    ly__io_close(&k.cancel);
     return r;
 }
 

@@ -98,7 +98,7 @@ int64_t ly__drain_deadline(const struct ly_server *s)
 {
     if (s->options.drain_ms == 0)
         return LY_NEVER;
-    return ly_deadline(s->options.drain_ms == LY_POLL ? 0 : s->options.drain_ms);
+    return s->options.drain_ms == LY_POLL ? ly_now() : ly_deadline(s->options.drain_ms);
 }
 
 /* ---- the time of serving ---- */

@@ -13,6 +13,7 @@
  */
 #include "server/worker.h"
 #include <errno.h>
+#include <poll.h>
 #include <unistd.h>
 
 #define BATCH 64
@@ -171,22 +172,30 @@ static int accept_connections(void *arg)
 
 /* ---- the end ---- */
 
-static int await_readable(int fd, int64_t deadline)
+/* Wait for one of the eventfds, or for what is around the serving thread: the loop is not inside its scopes.
+ */
+static int await_readable(const struct ly__worker *w, int fd, int64_t deadline)
 {
-    struct ly__io io;
-    ly__io_init(&io, fd);
-    int r = ly__io_poll(&io, LY__IN, deadline);
-    ly__io_release(&io);
+    struct ly__io io[2], *ios[] = {&io[0], &io[1]};
+    bool outer = w->outer_fd >= 0;
+
+    ly__io_init(&io[0], fd);
+    ly__io_init(&io[1], w->outer_fd);
+    int r = ly__wait_any(ios, 1 + outer, w->outer_deadline < deadline ? w->outer_deadline : deadline);
+    struct pollfd p = {.fd = w->outer_fd, .events = POLLIN};
+    if (r == 0 && outer && poll(&p, 1, 0) > 0)
+        r = -ECANCELED;
+    ly__io_release(&io[0]);
+    ly__io_release(&io[1]);
     return r;
 }
 
-/* Cancel the requests at the end of the drain, or when asked again. */
+/* Cancel the requests at the end of the drain, when asked again, or when what is around ends. */
 static int limit_drain(void *arg)
 {
     struct ly__worker *w = arg;
-    int r = await_readable(w->server->cancel_fd, ly__drain_deadline(w->server));
-    if (r == 0 || (r == -ETIMEDOUT && ly_cancelled() == 0))
-        ly_scope_cancel(w->requests);
+    await_readable(w, w->server->cancel_fd, ly__drain_deadline(w->server));
+    ly_scope_cancel(w->requests);
     return 0;
 }
 
@@ -211,7 +220,7 @@ static int accept_until_stop(struct ly__worker *w)
     if (w->index < s->listeners)
         r = ly_go(accepting, accept_connections, w);
     if (r == 0)
-        r = await_readable(ly__hands_out(s) && w->index > 0 ? s->handed_out_fd : s->stop_fd, LY_NEVER);
+        r = await_readable(w, ly__hands_out(s) && w->index > 0 ? s->handed_out_fd : s->stop_fd, LY_NEVER);
     ly_scope_close(accepting);
     return r;
 }

@@ -23,6 +23,10 @@ struct ly__worker {
     pthread_t thread; /* of all but the first */
     bool has_thread;
 
+    /* the first one: the cancellation and the deadline of the scopes around the thread that serves */
+    int outer_fd; /* -1: none */
+    int64_t outer_deadline;
+
     /* its acceptor, if it has one */
     struct ly__acceptor acceptor;
     struct ly__io listener;
