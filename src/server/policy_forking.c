@@ -151,7 +151,6 @@ static void remember(struct ly_server *s, struct child *c, pid_t pid)
         c->pidfd = -1;
     }
     ly__list_append(&s->children, &c->link);
-    atomic_fetch_add(&s->counters[0].active, 1);
 }
 
 static int start(struct ly_server *s, struct ly_request *rq)
@@ -178,6 +177,7 @@ static void begin(struct ly_server *s, int fd, const struct ly_address *peer)
     struct ly_request rq = {.server = s, .sock = &sock, .peer = *peer};
 
     ly__connection_init(s, &sock, fd);
+    atomic_fetch_add(&s->counters[0].active, 1);
     if (ly__request_verify(&rq, &s->counters[0])) {
         int r = start(s, &rq);
         if (r == 0)
@@ -185,6 +185,7 @@ static void begin(struct ly_server *s, int fd, const struct ly_address *peer)
         ly__request_fail(&rq, &s->counters[0], "fork", r);
     }
     ly__request_close(&rq);
+    atomic_fetch_sub(&s->counters[0].active, 1);
     ly__slot_give(s);
 }
 
