@@ -37,14 +37,15 @@ LY_API int ly_sock_from_fd(struct ly_sock **ret_sock, int fd);
 /* socketpair(2) of Unix stream sockets. Returns 0 or -errno. */
 LY_API int ly_socketpair(struct ly_sock **ret_a, struct ly_sock **ret_b);
 
-/* Close the descriptor; the object stays and answers -EBADF. Tasks that wait in it get -EBADF. Twice is
- * harmless. */
+/* Close the descriptor; the object stays and answers -EBADF. Fibers of the same loop that wait in it get
+ * -EBADF; to wake other threads, call ly_shutdown and wait for them first. Twice is harmless. */
 LY_API void ly_sock_close(struct ly_sock *s);
 
 /* Close and free. NULL is accepted. No other task may still use the object. */
 LY_API void ly_sock_free(struct ly_sock *s);
 
-/* Give the descriptor away, open; the object is then closed. Returns it, or -EBADF. */
+/* Give the descriptor away, open, and blocking if the socket's time-out was LY_FOREVER; the object is then
+ * closed. Returns it, or -EBADF. */
 LY_API int ly_sock_detach(struct ly_sock *s);
 
 /* The descriptor, or -1 after close. */
@@ -145,9 +146,10 @@ LY_API ssize_t ly_sendto(struct ly_sock *s, const void *buf, size_t n, int flags
 
 /*
  * Send count bytes (0: up to the end) of the file fd from offset on; the file's position ends at offset +
- * sent. Falls back to read and send where the kernel refuses sendfile(2). The socket's time-out bounds each
- * wait. Returns the bytes sent (fewer than count when the file ends early). Errors: -EINVAL (time-out 0,
- * datagram socket, negative numbers), those of read(2) and ly_send. Suspends.
+ * sent. Falls back to read and send where the kernel refuses sendfile(2). From the first call on, SIGPIPE is
+ * ignored in this process unless it has a handler. The socket's time-out bounds each wait. Returns the bytes
+ * sent (fewer than count when the file ends early). Errors: -EINVAL (time-out 0, datagram socket, negative
+ * numbers), those of read(2) and ly_send. Suspends.
  */
 LY_API int64_t ly_sendfile(struct ly_sock *s, int fd, int64_t offset, int64_t count);
 
