@@ -290,7 +290,6 @@ int ly__loop_run(struct ly__loop *l, ly_task_fn *fn, void *arg, int *ret_result)
     ly__loop_here = l;
     ly__task_now = NULL;
     ly__context_of_thread(&l->context);
-    l->thread = pthread_self();
     l->slice = SLICE_MIN;
     run_ready(l);
     turns(l);
