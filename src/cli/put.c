@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SOCKET_BUFFER (1 << 20)
 #define RESUME_LEAST (1 << 20) /* shorter files are not worth the question what the server has of them */
 
 struct put {
@@ -225,10 +226,19 @@ static int find_out(struct put *p)
     return -ENOTDIR;
 }
 
+/* A Unix socket holds 208 KiB unless it is told otherwise: with more on its way, we read while the server
+ * writes. */
+static void widen(struct ly_sock *sock)
+{
+    if (ly_sock_family(sock) == AF_UNIX)
+        (void)ly_sock_set_int(sock, SOL_SOCKET, SO_SNDBUF, SOCKET_BUFFER);
+}
+
 static int put(struct put *p)
 {
     if (ly__target_take(&p->target, p->arguments.destination) < 0)
         return LY__EXIT_OURS;
+    widen(ly_stream_sock(p->target.client.stream));
     if (find_out(p) < 0 || begin(p) < 0)
         return p->target.connected ? LY__EXIT_PARTIAL : LY__EXIT_OURS;
     if (ly__progress_new(&p->progress, "put", p->arguments.style) < 0)

@@ -34,7 +34,6 @@
 #define SEND_CHUNK                                                                            \
     (256 << 10) /* bytes of a large file hashed and sent in turn: small, so that the receiver \
                  * has the last one to work on while the next is hashed */
-#define SOCKET_BUFFER (4 << 20) /* what the socket may hold on its way, if the system allows */
 
 enum fill { FILL_END, FILL_MORE, FILL_LARGE };
 
@@ -60,7 +59,6 @@ struct ly__send {
     int fatal;              /* the batch could not take a frame */
     struct ly__tree tree;   /* while walking */
     bool walking;
-    bool widened; /* the socket's buffer is set */
     struct outgoing large;
     size_t prefix;                   /* bytes of path that are the start's */
     char path[2 * LY__PATH_MAX + 2]; /* of the entry in hand, as sent */
@@ -354,25 +352,11 @@ static int64_t send_chunk(struct ly__send *s, int64_t at, int64_t n, int *ret_er
     return sent;
 }
 
-/*
- * A Unix socket holds 208 KiB unless it is told otherwise: with more on its way, the sender hashes while the
- * receiver writes. TCP finds its own measure.
- */
-static void widen(struct ly__send *s)
-{
-    struct ly_sock *sock = ly_stream_sock(s->stream);
-    if (!s->widened && ly_sock_family(sock) == AF_UNIX)
-        (void)ly_sock_set_int(sock, SOL_SOCKET, SO_SNDBUF, SOCKET_BUFFER);
-    s->widened = true;
-}
-
 /* Returns 0, or the connection's error; *ret_error is the file's. */
 static int send_body(struct ly__send *s, int64_t at, int *ret_error)
 {
     int64_t end = s->large.st.st_size;
     int r = ly_stream_flush(s->stream);
-
-    widen(s);
 
     while (r == 0 && *ret_error == 0 && at < end) {
         int64_t sent = send_chunk(s, at, end - at < SEND_CHUNK ? end - at : SEND_CHUNK, ret_error);

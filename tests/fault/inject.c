@@ -31,6 +31,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/signalfd.h>
@@ -111,7 +112,10 @@
     X(symlinkat, ENOSPC)                       \
     X(readlinkat, EIO)                         \
     X(fchmod, EPERM)                           \
+    X(flock, ENOLCK)                           \
     X(futimens, EPERM)                         \
+    X(utimensat, EPERM)                        \
+    X(preadv2, EIO)                            \
     X(fdopendir, ENOMEM)                       \
     X(readdir, EIO)                            \
     X(epoll_create1, EMFILE)                   \
