@@ -246,26 +246,50 @@ static void put_unix(struct text *t, const struct ly_address *a)
     }
 }
 
+static void put_number(struct text *t, uint32_t n)
+{
+    char digits[10];
+    int count = 0;
+    do
+        digits[count++] = (char)('0' + n % 10);
+    while (n /= 10);
+    while (count > 0)
+        put(t, digits[--count]);
+}
+
+/* By hand: a server names a fiber after each connection's peer. */
+static void put_in(struct text *t, const struct in_addr *host)
+{
+    uint32_t n = ntohl(host->s_addr);
+    for (int shift = 24; shift >= 0; shift -= 8) {
+        put_number(t, n >> shift & 255);
+        if (shift > 0)
+            put(t, '.');
+    }
+}
+
+static void put_in6(struct text *t, const struct sockaddr_in6 *in6)
+{
+    char host[INET6_ADDRSTRLEN] = "";
+    inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof host);
+    put(t, '[');
+    put_string(t, host);
+    if (in6->sin6_scope_id) {
+        put(t, '%');
+        put_number(t, in6->sin6_scope_id);
+    }
+    put(t, ']');
+}
+
 static void put_internet(struct text *t, const struct ly_address *a)
 {
-    char host[INET6_ADDRSTRLEN] = "", number[24];
-
-    if (a->u.family == AF_INET6) {
-        inet_ntop(AF_INET6, &a->u.in6.sin6_addr, host, sizeof host);
-        put_string(t, "tcp://[");
-        put_string(t, host);
-        if (a->u.in6.sin6_scope_id) {
-            snprintf(number, sizeof number, "%%%u", a->u.in6.sin6_scope_id);
-            put_string(t, number);
-        }
-        put(t, ']');
-    } else {
-        inet_ntop(AF_INET, &a->u.in.sin_addr, host, sizeof host);
-        put_string(t, "tcp://");
-        put_string(t, host);
-    }
-    snprintf(number, sizeof number, ":%d", ly_address_port(a));
-    put_string(t, number);
+    put_string(t, "tcp://");
+    if (a->u.family == AF_INET6)
+        put_in6(t, &a->u.in6);
+    else
+        put_in(t, &a->u.in.sin_addr);
+    put(t, ':');
+    put_number(t, (uint32_t)ly_address_port(a));
 }
 
 size_t ly_address_format(const struct ly_address *address, char *buf, size_t cap)

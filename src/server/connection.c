@@ -78,6 +78,15 @@ struct ly__connection *ly__connection_new(struct ly__worker *w, int fd, const st
 
 /* ---- its fiber ---- */
 
+/* Reports of stalls and overflows, and log lines, name the fiber by its peer. Not inlined: the text would lie
+ * in the frame that stays. */
+static __attribute__((noinline)) void name_fiber(const struct ly_request *rq)
+{
+    char text[64]; /* a name keeps less than that */
+    ly_address_format(&rq->peer, text, sizeof text);
+    ly_set_name(text);
+}
+
 static int run(void *arg)
 {
     struct ly__connection *c = arg;
@@ -87,6 +96,7 @@ static int run(void *arg)
     rq.sock = &c->sock;
     rq.state = NULL;
     recall_peer(c, &rq.peer);
+    name_fiber(&rq);
     ly__request_run(&rq, c->worker->counters);
     end(c, &rq);
     return 0;

@@ -198,6 +198,23 @@ ROW(a_server_may_speak_first, ALL)
     end_server(&s);
 }
 
+static int tell_name(struct ly_request *rq)
+{
+    char peer[LY_ADDRESS_TEXT];
+    ly_address_format(&rq->peer, peer, sizeof peer);
+    note(strcmp(ly_name(), peer) == 0 ? '=' : '?');
+    return echo(rq);
+}
+
+ROW(a_request_is_named_by_its_peer, FIBERS | THREADING)
+{
+    struct served s;
+    serve(&s, open_server(c, (struct ly_server_options){.handler.handle = tell_name}));
+    exchange(s.server, "x", "x");
+    end_server(&s);
+    assert_string_equal(notes->letters, "=");
+}
+
 static void check_workers(const struct cell *c, bool distribute)
 {
     struct served s;
@@ -341,7 +358,8 @@ MATRIX_MAIN(RUN(requests_are_cancelled_when_the_drain_is_over),
             RUN(cancelling_reaches_scopes_of_the_handler), RUN(a_second_shutdown_cancels_at_once),
             RUN(a_signal_handler_may_ask_to_stop), RUN(silent_connections_are_closed_when_the_drain_begins),
             RUN(cancelling_the_scope_around_it_ends_serving), RUN(a_server_may_speak_first),
-            RUN(workers_share_the_connections), RUN(one_acceptor_hands_out_in_turn),
-            RUN(the_cap_counts_over_all_workers), RUN(a_fiber_may_serve_unless_requests_are_processes),
-            RUN(contradicting_options_are_refused), RUN(a_second_serve_forever_is_refused),
+            RUN(a_request_is_named_by_its_peer), RUN(workers_share_the_connections),
+            RUN(one_acceptor_hands_out_in_turn), RUN(the_cap_counts_over_all_workers),
+            RUN(a_fiber_may_serve_unless_requests_are_processes), RUN(contradicting_options_are_refused),
+            RUN(a_second_serve_forever_is_refused),
             RUN(a_listener_that_is_shut_down_ends_serving_with_an_error))
