@@ -65,6 +65,14 @@ lint_readmes() {
     return $failed
 }
 
+# What the manual page lists, and where the pages' links lead.
+lint_pages() {
+    local failed=0
+    scripts/lint-manual || failed=1
+    scripts/lint-links || failed=1
+    return $failed
+}
+
 lint_shell() {
     shellcheck -x dev .ci/run scripts/check-installed scripts/fresh-inside scripts/lint-tidy-one scripts/dev/*.sh
 }
@@ -73,7 +81,7 @@ lint_shell() {
 dev_lint() {
     need build test lint
     local check failed=0
-    [ $# -gt 0 ] || set -- format markers readmes floors headers shell tidy
+    [ $# -gt 0 ] || set -- format markers readmes pages floors headers shell tidy
     for check; do
         if "lint_$check"; then
             printf 'ok      %s\n' "$check"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The scripts that judge: the count of test cases and the floors."""
+"""The scripts that judge: the count of test cases, the floors, the manual page and the links."""
 
 import json
 import os
@@ -96,6 +96,58 @@ class Floors(Scratch):
     def test_the_library_includes_no_library_of_the_program(self):
         self.assertIn("only the program may use", self.offences("wire/a.c", "<xxhash.h>"))
         self.assertEqual(self.offences("service/a.c", "<xxhash.h>"), "")
+
+
+class Manual(Scratch):
+    def differences(self, header, page):
+        for folder, name, text in (
+            ("include/lanyard", "a.h", header),
+            ("man", "lanyard.3", page),
+            ("scripts", "lint-manual", (SCRIPTS / "lint-manual").read_text()),
+        ):
+            (self.folder / folder).mkdir(parents=True, exist_ok=True)
+            (self.folder / folder / name).write_text(text)
+        done = self.run_script(self.folder / "scripts" / "lint-manual")
+        self.assertEqual(done.returncode, 1 if done.stdout else 0, done.stderr)
+        return done.stdout
+
+    def test_a_function_that_the_page_lists_is_no_difference(self):
+        page = '.BR ly_go "(), " ly_log ()\n.BR ly_bytes ()\n'
+        header = "LY_API int\nly_go(int a);\n#define ly_log(a) a\nstatic inline char *ly_bytes(void)\n{\n}\n"
+        self.assertEqual(self.differences(header, page), "")
+
+    def test_a_function_that_the_page_leaves_out_is_named(self):
+        said = self.differences("LY_API int ly_go(int a);\nLY_API void ly_stop(void);\n", ".BR ly_go ()\n")
+        self.assertEqual(said, "man/lanyard.3: does not mention ly_stop\n")
+
+    def test_a_function_that_no_header_declares_is_named(self):
+        said = self.differences("/* LY_API int ly_old(void); */\nLY_API int ly_go(int a);\n", ".BR ly_go \"(), \" ly_old ()\n")
+        self.assertEqual(said, "man/lanyard.3: mentions ly_old, which no header declares\n")
+
+    def test_headers_without_functions_are_a_difference(self):
+        self.assertIn("no function found", self.differences("", ""))
+
+
+class Links(Scratch):
+    def offences(self, text):
+        (self.folder / "scripts").mkdir(exist_ok=True)
+        shutil.copy(SCRIPTS / "lint-links", self.folder / "scripts")
+        (self.folder / "other.md").write_text("# One `two`, three\n")
+        (self.folder / "page.md").write_text(text)
+        done = self.run_script(self.folder / "scripts" / "lint-links")
+        self.assertEqual(done.returncode, 1 if done.stdout else 0, done.stderr)
+        return done.stdout
+
+    def test_links_that_lead_somewhere_pass(self):
+        for link in ("other.md", "other.md#one-two-three", "scripts", "https://example.org/x"):
+            self.assertEqual(self.offences(f"[a]({link})\n"), "", link)
+
+    def test_links_in_code_are_none(self):
+        self.assertEqual(self.offences("`[a](gone)`\n\n```\n[a](gone)\n```\n"), "")
+
+    def test_a_link_to_nothing_is_named(self):
+        self.assertEqual(self.offences("[a](gone.md)\n"), "page.md: gone.md is not there\n")
+        self.assertEqual(self.offences("[a](other.md#four)\n"), "page.md: other.md#four has no such heading\n")
 
 
 if __name__ == "__main__":
