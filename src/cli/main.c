@@ -111,6 +111,7 @@ int main(int argc, char **argv)
         print_help(stderr);
         return LY__EXIT_USAGE;
     }
+    argp_err_exit_status = LY__EXIT_USAGE;
     const struct ly__cli_command *c = find(argv[1]);
     if (c)
         return c->run(argc - 1, argv + 1);

@@ -24,6 +24,5 @@ int ly__cli_parse(const struct argp *argp, int argc, char **argv, unsigned flags
     static char name[64];
     snprintf(name, sizeof name, "lanyard %s", argv[0]);
     argv[0] = name;
-    argp_err_exit_status = LY__EXIT_USAGE;
     return argp_parse(argp, argc, argv, flags, NULL, input);
 }
