@@ -8,7 +8,9 @@
  * C library's own functions do not pass here, except for malloc and its kin; so a count is the number of
  * calls the tested code makes, and the same at each run of deterministic code.
  *
- * A close that "fails" has closed all the same, as Linux has it; every other failed call has done nothing.
+ * A close that "fails" has closed all the same, and a connect that "was interrupted" goes on, as Linux has
+ * it; every other failed call has done nothing. An eventfd never fails but for EINTR: the kernel has no other
+ * error for it, and what would be tested is a lost wake-up that cannot happen.
  *
  * To add a call: a row in CALLS and a wrapper; a call that has a second name for large files (open64) counts
  * under its first. Raw system calls are counted if they go through syscall(): a row in RAW_CALLS names them.
@@ -33,6 +35,8 @@
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/select.h>
 #include <sys/sendfile.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -113,6 +117,10 @@
     X(readlinkat, EIO)                         \
     X(fchmod, EPERM)                           \
     X(flock, ENOLCK)                           \
+    X(chmod, EPERM)                            \
+    X(lstat, EIO)                              \
+    X(unlink, EIO)                             \
+    X(faccessat, EIO)                          \
     X(futimens, EPERM)                         \
     X(utimensat, EPERM)                        \
     X(preadv2, EIO)                            \
@@ -124,6 +132,7 @@
     X(epoll_pwait2, EINTR)                     \
     X(poll, EINTR)                             \
     X(ppoll, EINTR)                            \
+    X(select, EINTR)                           \
     X(eventfd, EMFILE)                         \
     X(timerfd_create, EMFILE)                  \
     X(timerfd_settime, EINVAL)                 \
@@ -136,6 +145,7 @@
     X(posix_spawn, EAGAIN)                     \
     X(posix_spawnp, EAGAIN)                    \
     X(waitid, EINTR)                           \
+    X(waitpid, EINTR)                          \
     X(io_uring_queue_init, ENOSYS)             \
     X(io_uring_queue_init_params, ENOSYS)      \
     X(io_uring_submit, EBUSY)                  \
@@ -143,6 +153,9 @@
     X(io_uring_submit_and_wait_timeout, EINTR) \
     X(io_uring_get_events, EINTR)              \
     X(io_uring_wait_cqes, EINTR)               \
+    X(io_uring_submit_and_get_events, EINTR)   \
+    X(io_uring_register_sync_cancel, EINTR)    \
+    X(io_uring_ring_dontfork, ENOMEM)          \
     X(io_uring_register_ring_fd, EINVAL)
 
 enum call {
@@ -162,34 +175,79 @@ static const struct {
 #define AS_ROW(name, error, ...) {#name, error},
     ALLOCATIONS(AS_ROW) SYSTEM_CALLS(AS_ROW) RAW_CALLS(AS_ROW)};
 
-static atomic_ulong counts[CALL_COUNT];
-static atomic_int armed = NO_CALL; /* which call fails */
-static atomic_ulong armed_nth;     /* at which of them */
-static atomic_bool armed_on;       /* and all after it */
-static atomic_int armed_error;     /* with what; 0: its usual error */
-static atomic_ulong seen, hits;    /* calls of what is armed, and how many of them failed */
+struct orders {
+    atomic_ulong counts[CALL_COUNT];
+    atomic_int armed;        /* which call fails */
+    atomic_ulong nth;        /* at which of them */
+    atomic_bool on;          /* and all after it */
+    atomic_int error;        /* with what; 0: its usual error */
+    atomic_ulong seen, hits; /* calls of what is armed, and how many of them failed */
+    atomic_int shortened;    /* which call moves one byte at a time */
+};
+
+static struct orders own = {.armed = NO_CALL, .shortened = NO_CALL};
+static struct orders *orders = &own; /* or in memory that forked children share */
 
 static bool matches(int what, enum call call)
 {
     if (what == ANY_ALLOC)
         return call < FIRST_SYSTEM_CALL;
     if (what == ANY_SYSCALL)
-        return call >= FIRST_SYSTEM_CALL;
+        return call >= FIRST_SYSTEM_CALL && call < CALL_COUNT;
     return what == (int)call;
 }
 
 /* Count a call. Returns 0, or the error that it shall fail with. */
 static int fails(enum call call)
 {
-    atomic_fetch_add(&counts[call], 1);
-    if (!matches(atomic_load(&armed), call))
+    atomic_fetch_add(&orders->counts[call], 1);
+    if (!matches(atomic_load(&orders->armed), call))
         return 0;
-    unsigned long n = atomic_fetch_add(&seen, 1) + 1, nth = atomic_load(&armed_nth);
-    if (n != nth && !(n > nth && atomic_load(&armed_on)))
+    unsigned long n = atomic_fetch_add(&orders->seen, 1) + 1, nth = atomic_load(&orders->nth);
+    if (n != nth && !(n > nth && atomic_load(&orders->on)))
         return 0;
-    atomic_fetch_add(&hits, 1);
-    int error = atomic_load(&armed_error);
+    atomic_fetch_add(&orders->hits, 1);
+    int error = atomic_load(&orders->error);
     return error ? error : calls[call].error;
+}
+
+static bool is_eventfd(int fd)
+{
+    char path[32], what[32] = "";
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return readlink(path, what, sizeof what - 1) > 0 && !strcmp(what, "anon_inode:[eventfd]");
+}
+
+/* The same for a read or write of fd: an eventfd has EINTR at most, and no order to fail otherwise counts it.
+ */
+static int fails_at(enum call call, int fd)
+{
+    int error = atomic_load(&orders->error);
+    error = error ? error : calls[call].error;
+    if (error != EINTR && matches(atomic_load(&orders->armed), call) && is_eventfd(fd))
+        return 0;
+    return fails(call);
+}
+
+/* How many bytes a call for n of them may move. */
+static size_t allowed(enum call call, int fd, size_t n)
+{
+    return n > 1 && matches(atomic_load(&orders->shortened), call) && !is_eventfd(fd) ? 1 : n;
+}
+
+/* The same for a vector: its first piece that is not empty, in one. Returns whether one stands for the rest.
+ */
+static bool shorten(enum call call, int fd, const struct iovec *v, size_t n, struct iovec *one)
+{
+    if (!matches(atomic_load(&orders->shortened), call) || is_eventfd(fd))
+        return false;
+    for (; n > 0; v++, n--) {
+        if (v->iov_len > 0) {
+            *one = (struct iovec){.iov_base = v->iov_base, .iov_len = 1};
+            return true;
+        }
+    }
+    return false;
 }
 
 static int find_call(const char *name)
@@ -212,13 +270,13 @@ static int arm(const char *name, unsigned long nth, int error, bool on)
         return -1;
     ly_fault_disarm();
     for (int i = 0; i < CALL_COUNT; i++)
-        atomic_store(&counts[i], 0);
-    atomic_store(&seen, 0);
-    atomic_store(&hits, 0);
-    atomic_store(&armed_nth, nth);
-    atomic_store(&armed_error, error);
-    atomic_store(&armed_on, on);
-    atomic_store(&armed, call);
+        atomic_store(&orders->counts[i], 0);
+    atomic_store(&orders->seen, 0);
+    atomic_store(&orders->hits, 0);
+    atomic_store(&orders->nth, nth);
+    atomic_store(&orders->error, error);
+    atomic_store(&orders->on, on);
+    atomic_store(&orders->armed, call);
     return 0;
 }
 
@@ -234,7 +292,26 @@ int ly_fault_arm_from(const char *name, unsigned long nth, int error)
 
 void ly_fault_disarm(void)
 {
-    atomic_store(&armed, NO_CALL);
+    atomic_store(&orders->armed, NO_CALL);
+}
+
+int ly_fault_short(const char *name)
+{
+    int call = name ? find_call(name) : NO_CALL;
+    if (name && call == NO_CALL)
+        return -1;
+    atomic_store(&orders->shortened, call);
+    return 0;
+}
+
+int ly_fault_share(void)
+{
+    void *shared = mmap(NULL, sizeof own, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED)
+        return -1;
+    memcpy(shared, orders, sizeof own);
+    orders = shared;
+    return 0;
 }
 
 unsigned long ly_fault_count(const char *name)
@@ -243,14 +320,14 @@ unsigned long ly_fault_count(const char *name)
     int call = find_call(name);
     for (int i = 0; i < CALL_COUNT; i++) {
         if (matches(call, (enum call)i))
-            sum += atomic_load(&counts[i]);
+            sum += atomic_load(&orders->counts[i]);
     }
     return sum;
 }
 
 unsigned long ly_fault_hits(void)
 {
-    return atomic_load(&hits);
+    return atomic_load(&orders->hits);
 }
 
 static int error_number(const char *text)
@@ -279,8 +356,13 @@ static bool is_for_this_program(void)
 __attribute__((constructor)) static void arm_from_environment(void)
 {
     const char *name = getenv("LY_FAULT_CALL"), *nth = getenv("LY_FAULT_NTH");
+    const char *shortened = getenv("LY_FAULT_SHORT");
     char *end = NULL;
-    if (!name || !is_for_this_program())
+    if (!is_for_this_program())
+        return;
+    if (shortened && ly_fault_short(shortened) < 0)
+        refuse("LY_FAULT_SHORT", shortened);
+    if (!name)
         return;
     unsigned long n = nth ? strtoul(nth, &end, 10) : 0;
     if (n == 0 || (*end && strcmp(end, "+") != 0))
@@ -343,6 +425,55 @@ static void find_next(void **place, const char *name)
     }
 #define WRAP(result, function, parameters, arguments) \
     WRAP_AS(result, function, function, -1, parameters, arguments)
+
+/* One that moves n bytes from or to fd. */
+#define WRAP_BYTES(function, counted, parameters, arguments) \
+    LY_FAULT_API ssize_t function parameters                 \
+    {                                                        \
+        NEXT(function);                                      \
+        int error = fails_at(CALL_##counted, fd);            \
+        if (error) {                                         \
+            errno = error;                                   \
+            return -1;                                       \
+        }                                                    \
+        n = allowed(CALL_##counted, fd, n);                  \
+        return next.call arguments;                          \
+    }
+
+/* One that moves the bytes of a message. */
+#define WRAP_MESSAGE(function, type)                                        \
+    LY_FAULT_API ssize_t function(int fd, type *m, int flags)               \
+    {                                                                       \
+        NEXT(function);                                                     \
+        struct iovec one;                                                   \
+        int error = fails(CALL_##function);                                 \
+        if (error) {                                                        \
+            errno = error;                                                  \
+            return -1;                                                      \
+        }                                                                   \
+        if (!shorten(CALL_##function, fd, m->msg_iov, m->msg_iovlen, &one)) \
+            return next.call(fd, m, flags);                                 \
+        struct msghdr small = *m;                                           \
+        small.msg_iov = &one;                                               \
+        small.msg_iovlen = 1;                                               \
+        return next.call(fd, &small, flags);                                \
+    }
+
+/* One that moves the bytes of a vector. */
+#define WRAP_VECTOR(function)                                           \
+    LY_FAULT_API ssize_t function(int fd, const struct iovec *v, int n) \
+    {                                                                   \
+        NEXT(function);                                                 \
+        struct iovec one;                                               \
+        int error = fails_at(CALL_##function, fd);                      \
+        if (error) {                                                    \
+            errno = error;                                              \
+            return -1;                                                  \
+        }                                                               \
+        if (shorten(CALL_##function, fd, v, (size_t)n, &one))           \
+            return next.call(fd, &one, 1);                              \
+        return next.call(fd, v, n);                                     \
+    }
 
 /* One that returns the error: positive as POSIX has it for threads and spawning, negative as liburing has it.
  */

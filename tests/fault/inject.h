@@ -18,6 +18,17 @@ LY_FAULT_API int ly_fault_arm(const char *name, unsigned long nth, int error);
 /* As above, and every call after the nth fails too. */
 LY_FAULT_API int ly_fault_arm_from(const char *name, unsigned long nth, int error);
 
+/*
+ * Have each call of a name (recv, recvmsg, send, sendmsg, read, readv, write, writev, pread, pwrite,
+ * sendfile, or "any-syscall" for all of them) move one byte at most from now on; NULL: none. Returns 0, or -1
+ * for an unknown name. Eventfds are left alone. A short recv says that a socket has been emptied, so an
+ * edge-triggered loop rightly waits for more: shorten send there instead.
+ */
+LY_FAULT_API int ly_fault_short(const char *name);
+
+/* From now on orders and counts are one with those of children forked later. Returns 0 or -1. */
+LY_FAULT_API int ly_fault_share(void);
+
 /* Fail nothing from now on. */
 LY_FAULT_API void ly_fault_disarm(void);
 

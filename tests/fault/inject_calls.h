@@ -16,7 +16,6 @@ WRAP(int, madvise, (void *at, size_t n, int advice), (at, n, advice))
 WRAP(int, socket, (int domain, int type, int protocol), (domain, type, protocol))
 WRAP(int, socketpair, (int domain, int type, int protocol, int ends[2]), (domain, type, protocol, ends))
 WRAP(int, accept4, (int fd, __SOCKADDR_ARG a, socklen_t *n, int flags), (fd, a, n, flags))
-WRAP(int, connect, (int fd, __CONST_SOCKADDR_ARG a, socklen_t n), (fd, a, n))
 WRAP(int, bind, (int fd, __CONST_SOCKADDR_ARG a, socklen_t n), (fd, a, n))
 WRAP(int, listen, (int fd, int backlog), (fd, backlog))
 WRAP(int, shutdown, (int fd, int how), (fd, how))
@@ -24,25 +23,25 @@ WRAP(int, getsockopt, (int fd, int level, int name, void *v, socklen_t *n), (fd,
 WRAP(int, setsockopt, (int fd, int level, int name, const void *v, socklen_t n), (fd, level, name, v, n))
 WRAP(int, getsockname, (int fd, __SOCKADDR_ARG a, socklen_t *n), (fd, a, n))
 WRAP(int, getpeername, (int fd, __SOCKADDR_ARG a, socklen_t *n), (fd, a, n))
-WRAP(ssize_t, recv, (int fd, void *p, size_t n, int flags), (fd, p, n, flags))
+WRAP_BYTES(recv, recv, (int fd, void *p, size_t n, int flags), (fd, p, n, flags))
 WRAP(ssize_t, recvfrom, (int fd, void *p, size_t n, int flags, __SOCKADDR_ARG a, socklen_t *an),
      (fd, p, n, flags, a, an))
-WRAP(ssize_t, recvmsg, (int fd, struct msghdr *m, int flags), (fd, m, flags))
-WRAP(ssize_t, send, (int fd, const void *p, size_t n, int flags), (fd, p, n, flags))
+WRAP_MESSAGE(recvmsg, struct msghdr)
+WRAP_BYTES(send, send, (int fd, const void *p, size_t n, int flags), (fd, p, n, flags))
 WRAP(ssize_t, sendto, (int fd, const void *p, size_t n, int flags, __CONST_SOCKADDR_ARG a, socklen_t an),
      (fd, p, n, flags, a, an))
-WRAP(ssize_t, sendmsg, (int fd, const struct msghdr *m, int flags), (fd, m, flags))
+WRAP_MESSAGE(sendmsg, const struct msghdr)
 
-WRAP(ssize_t, read, (int fd, void *p, size_t n), (fd, p, n))
-WRAP(ssize_t, readv, (int fd, const struct iovec *v, int n), (fd, v, n))
-WRAP(ssize_t, pread, (int fd, void *p, size_t n, off_t at), (fd, p, n, at))
-WRAP_AS(ssize_t, pread64, pread, -1, (int fd, void *p, size_t n, off64_t at), (fd, p, n, at))
-WRAP(ssize_t, write, (int fd, const void *p, size_t n), (fd, p, n))
-WRAP(ssize_t, writev, (int fd, const struct iovec *v, int n), (fd, v, n))
-WRAP(ssize_t, pwrite, (int fd, const void *p, size_t n, off_t at), (fd, p, n, at))
-WRAP_AS(ssize_t, pwrite64, pwrite, -1, (int fd, const void *p, size_t n, off64_t at), (fd, p, n, at))
-WRAP(ssize_t, sendfile, (int to, int from, off_t *at, size_t n), (to, from, at, n))
-WRAP_AS(ssize_t, sendfile64, sendfile, -1, (int to, int from, off64_t *at, size_t n), (to, from, at, n))
+WRAP_BYTES(read, read, (int fd, void *p, size_t n), (fd, p, n))
+WRAP_VECTOR(readv)
+WRAP_BYTES(pread, pread, (int fd, void *p, size_t n, off_t at), (fd, p, n, at))
+WRAP_BYTES(pread64, pread, (int fd, void *p, size_t n, off64_t at), (fd, p, n, at))
+WRAP_BYTES(write, write, (int fd, const void *p, size_t n), (fd, p, n))
+WRAP_VECTOR(writev)
+WRAP_BYTES(pwrite, pwrite, (int fd, const void *p, size_t n, off_t at), (fd, p, n, at))
+WRAP_BYTES(pwrite64, pwrite, (int fd, const void *p, size_t n, off64_t at), (fd, p, n, at))
+WRAP_BYTES(sendfile, sendfile, (int fd, int from, off_t *at, size_t n), (fd, from, at, n))
+WRAP_BYTES(sendfile64, sendfile, (int fd, int from, off64_t *at, size_t n), (fd, from, at, n))
 WRAP(ssize_t, splice, (int from, off64_t *a, int to, off64_t *b, size_t n, unsigned flags),
      (from, a, to, b, n, flags))
 WRAP(ssize_t, copy_file_range, (int from, off64_t *a, int to, off64_t *b, size_t n, unsigned flags),
@@ -72,11 +71,16 @@ WRAP(int, mkdirat, (int fd, const char *name, mode_t mode), (fd, name, mode))
 WRAP(int, symlinkat, (const char *to, int fd, const char *name), (to, fd, name))
 WRAP(ssize_t, readlinkat, (int fd, const char *name, char *p, size_t n), (fd, name, p, n))
 WRAP(int, fchmod, (int fd, mode_t mode), (fd, mode))
-WRAP(int, flock, (int fd, int how), (fd, how))
 WRAP(int, utimensat, (int fd, const char *name, const struct timespec t[2], int flags), (fd, name, t, flags))
 WRAP(ssize_t, preadv2, (int fd, const struct iovec *v, int n, off_t at, int flags), (fd, v, n, at, flags))
 WRAP_AS(ssize_t, preadv64v2, preadv2, -1, (int fd, const struct iovec *v, int n, off64_t at, int flags),
         (fd, v, n, at, flags))
+WRAP(int, chmod, (const char *path, mode_t mode), (path, mode))
+WRAP(int, lstat, (const char *path, struct stat *s), (path, s))
+WRAP_AS(int, lstat64, lstat, -1, (const char *path, struct stat64 *s), (path, s))
+WRAP(int, unlink, (const char *path), (path))
+WRAP(int, flock, (int fd, int how), (fd, how))
+WRAP(int, faccessat, (int fd, const char *name, int mode, int flags), (fd, name, mode, flags))
 WRAP(int, futimens, (int fd, const struct timespec t[2]), (fd, t))
 WRAP_AS(DIR *, fdopendir, fdopendir, NULL, (int fd), (fd))
 WRAP_AS(struct dirent *, readdir, readdir, NULL, (DIR * d), (d))
@@ -91,6 +95,8 @@ WRAP(int, epoll_pwait2,
 WRAP(int, poll, (struct pollfd * p, nfds_t n, int ms), (p, n, ms))
 WRAP(int, ppoll, (struct pollfd * p, nfds_t n, const struct timespec *t, const sigset_t *mask),
      (p, n, t, mask))
+WRAP(int, select, (int n, fd_set *in, fd_set *out, fd_set *urgent, struct timeval *t),
+     (n, in, out, urgent, t))
 WRAP(int, eventfd, (unsigned value, int flags), (value, flags))
 WRAP(int, timerfd_create, (clockid_t clock, int flags), (clock, flags))
 WRAP(int, timerfd_settime, (int fd, int flags, const struct itimerspec *t, struct itimerspec *old),
@@ -109,6 +115,9 @@ WRAP_RETURNING(+, posix_spawnp,
                (pid_t * pid, const char *path, const posix_spawn_file_actions_t *actions,
                 const posix_spawnattr_t *attributes, char *const argv[], char *const env[]),
                (pid, path, actions, attributes, argv, env))
+WRAP(pid_t, waitpid, (pid_t pid, int *status, int options), (pid, status, options))
+WRAP(int, pidfd_open, (pid_t pid, unsigned flags), (pid, flags))
+WRAP(int, pidfd_send_signal, (int fd, int signal, siginfo_t *info, unsigned flags), (fd, signal, info, flags))
 WRAP(int, waitid, (idtype_t type, id_t id, siginfo_t *info, int options), (type, id, info, options))
 
 WRAP_RETURNING(-, io_uring_queue_init, (unsigned n, struct io_uring *u, unsigned flags), (n, u, flags))
@@ -125,7 +134,24 @@ WRAP_RETURNING(-, io_uring_wait_cqes,
                (struct io_uring * u, struct io_uring_cqe **c, unsigned n, struct __kernel_timespec *t,
                 sigset_t *mask),
                (u, c, n, t, mask))
+WRAP_RETURNING(-, io_uring_submit_and_get_events, (struct io_uring * u), (u))
+WRAP_RETURNING(-, io_uring_register_sync_cancel, (struct io_uring * u, struct io_uring_sync_cancel_reg *c),
+               (u, c))
+WRAP_RETURNING(-, io_uring_ring_dontfork, (struct io_uring * u), (u))
 WRAP_RETURNING(-, io_uring_register_ring_fd, (struct io_uring * u), (u))
+
+/* One that a signal interrupts goes on behind the caller's back. */
+LY_FAULT_API int connect(int fd, __CONST_SOCKADDR_ARG a, socklen_t n)
+{
+    NEXT(connect);
+    int error = fails(CALL_connect);
+    int r = error && error != EINTR ? -1 : next.call(fd, a, n);
+    if (error && (error != EINTR || r == 0 || errno == EINPROGRESS)) {
+        errno = error;
+        return -1;
+    }
+    return r;
+}
 
 LY_FAULT_API int close(int fd)
 {
