@@ -103,10 +103,18 @@ static void a_path_that_becomes_too_long_is_an_error_and_the_walk_goes_on(void *
     struct ly__tree t;
     int event, errors = 0, entries = 0;
     (void)state;
-    assert_int_equal(
-        run_in_tempdir("n=$(printf 'n%.0s' $(seq 250)); mkdir t; cd t; for i in $(seq 18); do mkdir $n; "
-                       "touch z; cd $n; done"),
-        0);
+    char name[251];
+    memset(name, 'n', 250);
+    name[250] = '\0';
+    make_dir("t");
+    int at = openat(tempdir, "t", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    for (int i = 0; i < 18; i++) {
+        assert_int_equal(mkdirat(at, name, 0700), 0);
+        int below = openat(at, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        close(at);
+        at = below;
+    }
+    close(at);
     assert_int_equal(ly__tree_open(&t, tempdir, "t"), 0);
     while ((event = ly__tree_next(&t)) != LY__TREE_END) {
         errors += event == -ENAMETOOLONG;
@@ -118,7 +126,7 @@ static void a_path_that_becomes_too_long_is_an_error_and_the_walk_goes_on(void *
     }
     ly__tree_close(&t);
     assert_int_equal(errors, 1);
-    assert_true(entries >= 32);
+    assert_int_equal(entries, 16);
     assert_int_equal(run_in_tempdir("rm -rf t"), 0);
 }
 
