@@ -1,0 +1,437 @@
+# SPDX-License-Identifier: MIT
+"""serve: addresses, signals, the service manager, and what bad input gets."""
+
+import json
+import os
+import pathlib
+import resource
+import shutil
+import signal
+import socket
+import stat
+import struct
+import subprocess
+import tempfile
+import unittest
+
+from peer import PATIENCE, PROGRAM, Connection, Server, ServerCase, cli, wait_for_death
+
+
+def frame(header, length=None):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<i", len(text) if length is None else length) + text
+
+
+class BadInput(ServerCase):
+    """docs/protocol.md, section 6: an error frame where one can be sent; nothing else is disturbed."""
+
+    def setUp(self):
+        self.bystander = self.connect()
+        self.assertEqual(self.bystander.ask({"cmd": "ping", "id": 1}), {"id": 1, "ok": True})
+
+    def tearDown(self):
+        self.assertEqual(self.bystander.ask({"cmd": "ping", "id": 2}), {"id": 2, "ok": True})
+
+    def check_closed(self, data, error):
+        connection = self.connect()
+        connection.send_bytes(data)
+        self.assertEqual(connection.receive()[0]["error"], error)
+        self.assertTrue(connection.ended())
+
+    def check_goes_on(self, header, error, body=b""):
+        connection = self.connect()
+        connection.send(header, body)
+        self.assertEqual(connection.receive()[0]["error"], error)
+        self.assertEqual(connection.ask({"cmd": "ping", "id": 7}), {"id": 7, "ok": True})
+
+    def test_a_length_beyond_the_limit(self):
+        for length in (65537, 1 << 24, 2**31 - 1, -1, -2**31, -65536):
+            with self.subTest(length):
+                self.check_closed(frame({"cmd": "ping", "id": 1}, length), "LY_ETOOBIG")
+
+    def test_a_length_below_the_least(self):
+        for length in (0, 1):
+            with self.subTest(length):
+                self.check_closed(frame(b"{}", length), "LY_EFRAME")
+
+    def test_a_header_that_is_no_json(self):
+        for text in (b"{ ", b"xx", b'{"a":1,}', b'{"a":1} x', b'{"a" 1}', b'{"a":01}', b'{"a":"\xff"}', b"\xef\xbb\xbf{}", b'{"a":"\\u0000"}',
+                     b'{"a":1,"a":2}', b'{"a":"\\ud800"}', b"[" * 40 + b"]" * 40, b'{"a":' * 33 + b"1" + b"}" * 33,
+                     b"{" + b",".join(b'"%d":1' % i for i in range(300)) + b"}", b"{\x00}", b'{"a":"\n"}', b"nul"):
+            with self.subTest(text[:40]):
+                self.check_closed(frame(text), "LY_EJSON")
+
+    def test_a_header_that_is_no_object(self):
+        for text in (b"[]", b"12", b'"cmd"', b"null", b"true"):
+            with self.subTest(text):
+                self.check_closed(frame(text), "LY_EFRAME")
+
+    def test_a_bad_size(self):
+        for size in (-1, 1.5, "1", None, [], 2**62 + 1, 10**30, 1e3):
+            with self.subTest(size):
+                self.check_closed(frame({"cmd": "ping", "id": 1, "size": size}), "LY_EFRAME")
+
+    def test_the_longest_header_is_taken(self):
+        connection = self.connect()
+        self.assertTrue(connection.ask({"cmd": "ping", "id": 1})["ok"])
+        text = json.dumps({"cmd": "ping", "id": 5, "x": ""})
+        connection.send_bytes(frame(text.replace('""', '"' + "y" * (65536 - len(text)) + '"').encode()))
+        self.assertEqual(connection.receive()[0], {"id": 5, "ok": True})
+
+    def test_an_unknown_command(self):
+        for cmd in ("", "nothing", "PING", "ping\x1b[1m", "x" * 60000):
+            with self.subTest(cmd[:20]):
+                self.check_goes_on({"cmd": cmd, "id": 3}, "EOPNOTSUPP", b"dropped")
+
+    def test_fields_of_the_wrong_type(self):
+        for header in ({}, {"cmd": "ping"}, {"id": 1}, {"cmd": 1, "id": 1}, {"cmd": None, "id": 1}, {"cmd": "ping", "id": "1"},
+                       {"cmd": "ping", "id": -1}, {"cmd": "ping", "id": 1.0}, {"cmd": "ping", "id": 2**70}, {"cmd": ["ping"], "id": 1}):
+            with self.subTest(header):
+                self.check_goes_on(header, "LY_EFIELD", b"body")
+
+    def test_unknown_fields_are_ignored(self):
+        self.assertEqual(self.connect().ask({"cmd": "ping", "id": 1, "later": {"a": [1, 2]}}), {"id": 1, "ok": True})
+
+    def test_a_body_where_none_is_expected(self):
+        connection = self.connect()
+        connection.send({"cmd": "ping", "id": 1}, bytes(1 << 20))
+        self.assertEqual(connection.receive()[0], {"id": 1, "ok": True})
+        connection.send_bytes(frame({"cmd": "ping", "id": 2, "size": (1 << 20) + 1}))
+        self.assertEqual(connection.receive()[0], {"id": 2, "error": "LY_ETOOBIG", "text": "a length exceeds its limit"})
+        self.assertTrue(connection.ended())
+
+    def test_a_frame_cut_anywhere(self):
+        whole = frame({"cmd": "exec", "id": 1, "argv": ["true"], "size": 3}) + b"abc"
+        for n in range(1, len(whole), 3):
+            connection = self.connect()
+            connection.send_bytes(whole[:n])
+            connection.socket.shutdown(socket.SHUT_WR)
+            while not connection.ended():
+                pass
+
+    def test_frames_in_pieces_of_one_byte(self):
+        connection = self.connect()
+        for byte in frame({"cmd": "ping", "id": 1}) * 2:
+            connection.send_bytes(bytes([byte]))
+        self.assertEqual([connection.receive()[0] for _ in range(2)], [{"id": 1, "ok": True}] * 2)
+
+    def test_many_requests_in_one_piece_are_answered_in_order(self):
+        connection = self.connect()
+        connection.send_bytes(b"".join(frame({"cmd": "ping", "id": n}) for n in range(2000)))
+        self.assertEqual([connection.receive()[0]["id"] for _ in range(2000)], list(range(2000)))
+
+    def test_other_protocols_are_closed_without_a_word(self):
+        for data in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"):
+            connection = self.connect()
+            connection.send_bytes(data)
+            self.assertTrue(connection.ended())
+
+    def test_the_tutorials_put_is_refused_and_closed(self):
+        self.check_closed(frame({"cmd": "put", "filename": "a", "filesize": 3}) + b"abc", "EOPNOTSUPP")
+
+    def test_a_peer_that_stops_reading_is_dropped_when_it_leaves(self):
+        connection = self.connect()
+        connection.socket.settimeout(1)
+        with self.assertRaises(TimeoutError):
+            while True:
+                connection.send_bytes(frame({"cmd": "ping", "id": 1}) * 1000)
+        connection.close()
+
+    def test_the_log_names_the_peer_and_stays_one_line(self):
+        lines = len(self.server.log.read_text().splitlines())
+        connection = self.connect()
+        connection.send_bytes(frame(b'{"\n": 1}'))
+        connection.receive()
+        self.assertTrue(connection.ended())
+        log = self.server.wait_for("error=LY_EJSON")
+        line = [line for line in log.splitlines()[lines - 1:] if "LY_EJSON" in line][-1]
+        self.assertIn("peer=unix:", line)
+        self.assertIn(f"pid={os.getpid()}", line)
+
+    def test_random_bytes_do_no_harm(self):
+        import random
+        random.seed(1)
+        for _ in range(200):
+            with Connection(self.server.address) as connection:
+                data = bytearray(frame({"cmd": "exec", "id": 1, "argv": ["true"], "env": {"a": "b"}}))
+                for _ in range(random.randrange(1, 5)):
+                    data[random.randrange(len(data))] = random.randrange(256)
+                try:
+                    connection.send_bytes(data)
+                    connection.socket.shutdown(socket.SHUT_WR)
+                    while connection.file.read(4096):
+                        pass
+                except (BrokenPipeError, ConnectionResetError):
+                    pass
+
+
+class Answers(ServerCase):
+    def test_hello_and_version_say_the_same(self):
+        expected = {"id": 1, "ok": True, "version": 1, "server": "lanyard 0.1.0", "root": True}
+        for cmd in ("hello", "version"):
+            self.assertEqual(self.connect().ask({"cmd": cmd, "id": 1}), expected)
+
+    def test_ping_and_version_of_the_program(self):
+        done = cli("ping", "-c", "3", self.server.address)
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        self.assertRegex(done.stdout, rb"^(unix:\S+: answer \d in [\d.]+ us\n){3}$")
+        done = cli("ping", "--json", self.server.address)
+        self.assertEqual(set(json.loads(done.stdout)), {"id", "microseconds"})
+        self.assertEqual(cli("version", self.server.address).stdout, b"lanyard 0.1.0\nserver: lanyard 0.1.0\n")
+        self.assertEqual(json.loads(cli("version", "-j", self.server.address).stdout)["server"], "lanyard 0.1.0")
+
+    def test_the_default_host_is_in_the_environment(self):
+        done = cli("ping", env=os.environ | {"LANYARD_HOST": self.server.address})
+        self.assertEqual(done.returncode, 0)
+
+    def test_the_sockets_file_is_for_its_owner_alone(self):
+        self.assertEqual(stat.S_IMODE(self.server.path.stat().st_mode), 0o600)
+
+    def test_an_idle_connection_stays_and_works(self):
+        connection = self.connect()
+        self.assertTrue(connection.ask({"cmd": "ping", "id": 1})["ok"])
+        connection.socket.settimeout(3)
+        with self.assertRaises(TimeoutError):
+            connection.socket.recv(1)
+        connection.socket.settimeout(PATIENCE)
+        connection.send({"cmd": "ping", "id": 2})
+        length, = struct.unpack("<i", connection.socket.recv(4, socket.MSG_WAITALL))
+        self.assertEqual(json.loads(connection.socket.recv(length, socket.MSG_WAITALL)), {"id": 2, "ok": True})
+
+
+class Usage(unittest.TestCase):
+    def test_each_command_has_help(self):
+        for name in ("serve", "exec", "ping", "version", "put", "get", "ls", "stat", "mkdir", "mv", "rm"):
+            with self.subTest(name):
+                done = cli(name, "--help")
+                self.assertEqual((done.returncode, done.stderr), (0, b""))
+                self.assertTrue(done.stdout.startswith(b"Usage: lanyard " + name.encode()), done.stdout)
+                self.assertEqual(cli("help", name).stdout, done.stdout)
+
+    def test_the_list_of_commands(self):
+        done = cli("help")
+        self.assertEqual(done.returncode, 0)
+        self.assertIn(b"  exec ", done.stdout)
+        self.assertEqual(cli("--help").stdout, done.stdout)
+        bare = cli()
+        self.assertEqual((bare.returncode, bare.stdout, bare.stderr), (2, b"", done.stdout))
+
+    def test_a_slip_of_the_finger_is_put_right(self):
+        done = cli("pign")
+        self.assertEqual((done.returncode, done.stderr), (2, b"lanyard: there is no command 'pign'; did you mean 'ping'?\n"))
+        self.assertNotIn(b"did you mean", cli("zzzzzzzz").stderr)
+        self.assertNotIn(b"\x1b", cli("\x1b[1m").stderr)
+
+    def test_the_version(self):
+        self.assertEqual(cli("--version").stdout, cli("version").stdout)
+
+
+class Refusals(unittest.TestCase):
+    """Addresses that would let in others."""
+
+    def serve(self, *arguments, **options):
+        folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, folder)
+        return cli("serve", "--root", folder, *arguments, **options)
+
+    def test_what_is_refused_says_why_and_what_to_do(self):
+        for arguments, said in ((["tcp://127.0.0.1:0"], "--insecure-loopback"), (["tcp://[::1]:0"], "--insecure-loopback"),
+                                (["tcp://0.0.0.0:0", "--insecure-loopback"], "can be reached from the network"),
+                                (["tcp://:0", "--insecure-loopback"], "can be reached from the network"),
+                                (["tcp://[::]:0", "--insecure-loopback"], "can be reached from the network"),
+                                (["tcp://192.0.2.1:0", "--insecure-loopback"], "can be reached from the network"),
+                                (["unix:@name"], "no permissions"), (["127.0.0.1:80"], "expected unix:PATH"),
+                                (["tcp://127.0.0.1:99999", "--insecure-loopback"], "malformed"), (["unix:" + "x" * 200], "malformed"),
+                                (["unix:/no/such/folder/s"], "no such file")):
+            with self.subTest(arguments):
+                done = self.serve("--listen", *arguments)
+                self.assertEqual((done.returncode, done.stdout), (1, b""))
+                self.assertRegex(done.stderr.decode(), r"^lanyard serve: [^\n]*" + said + r"[^\n]*\n$")
+
+    def test_one_refusal_among_several_ends_all(self):
+        folder = pathlib.Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, folder)
+        done = self.serve("--listen", f"unix:{folder}/a", "--listen", "tcp://127.0.0.1:0")
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(list(folder.iterdir()), [])
+
+    def test_a_root_that_is_none(self):
+        self.assertIn(b"no such file", cli("serve", "--root", "/no/such", "--listen", "unix:/tmp/never").stderr)
+        self.assertIn(b"not a directory", cli("serve", "--root", "/etc/passwd", "--listen", "unix:/tmp/never").stderr)
+
+    def test_options_that_make_no_sense(self):
+        for arguments in (["--workers", "0"], ["--workers", "x"], ["--reactor", "kqueue"], ["--log-level", "loud"], ["extra"]):
+            with self.subTest(arguments):
+                self.assertEqual(self.serve(*arguments).returncode, 2)
+
+
+class Life(unittest.TestCase):
+    def serve(self, *options, **more):
+        server = Server(*options, **more)
+        self.addCleanup(server.remove)
+        return server.ready()
+
+    def check_ended(self, server, status=0):
+        self.assertEqual(server.stop(), status)
+        log = server.log.read_text(errors="replace")
+        self.assertNotIn("Sanitizer", log)
+        self.assertFalse(server.path.exists())
+
+    def test_either_signal_ends_an_idle_server_and_removes_its_socket(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            server = self.serve()
+            self.assertEqual(server.stop(number), 0)
+            self.assertFalse(server.path.exists())
+
+    def test_running_commands_may_finish(self):
+        server = self.serve()
+        connection = Connection(server.address)
+        self.addCleanup(connection.close)
+        connection.start({"shell": "echo begun; read x; echo $x", "stdin": True})
+        connection.receive()
+        server.process.send_signal(signal.SIGTERM)
+        server.wait_for("running requests may finish")
+        connection.send({"id": 1, "stream": "in", "end": True}, b"word\n")
+        self.assertEqual(connection.collect(), (b"word\n", b"", {"id": 1, "exit": 0}))
+        connection.close()
+        self.check_ended(server)
+
+    def test_a_second_signal_ends_commands_at_once(self):
+        server = self.serve()
+        with Connection(server.address) as connection:
+            pid = connection.start({"shell": "trap '' HUP TERM; echo set; while :; do sleep 1; done"})["pid"]
+            connection.receive()
+            server.process.send_signal(signal.SIGTERM)
+            server.wait_for("running requests may finish")
+            self.assertEqual(server.stop(), 0)
+            wait_for_death(pid)
+
+    def test_a_stale_socket_is_replaced_and_a_live_one_is_not(self):
+        server = self.serve()
+        other = cli("serve", "--root", str(server.root), "--listen", server.address)
+        self.assertEqual(other.returncode, 1)
+        self.assertIn(b"served already", other.stderr)
+        server.process.kill()
+        server.process.wait()
+        self.assertTrue(server.path.exists())
+        again = subprocess.Popen([PROGRAM, "serve", "--root", server.root, "--listen", server.address], stderr=subprocess.PIPE)
+        self.addCleanup(again.stderr.close)
+        self.assertIn(b"serving", again.stderr.readline())
+        with Connection(server.address) as connection:
+            self.assertTrue(connection.ask({"cmd": "ping", "id": 1})["ok"])
+        again.terminate()
+        self.assertEqual(again.wait(PATIENCE), 0)
+
+    def test_several_addresses_at_once(self):
+        server = self.serve("--listen", "tcp://127.0.0.1:0", "--listen", "tcp://[::1]:0", "--insecure-loopback")
+        log = server.wait_for("serving ", 3)
+        addresses = [line.rsplit(" ", 1)[1] for line in log.splitlines() if " on " in line]
+        self.assertEqual(len(addresses), 3)
+        for address in addresses:
+            with self.subTest(address):
+                done = cli("exec", address, "--", "echo", "here")
+                self.assertEqual((done.stdout, done.stderr), (b"here\n", b""))
+        self.check_ended(server)
+
+    def test_each_reactor_and_several_workers_serve(self):
+        for options in (("--reactor", "epoll"), ("--reactor", "poll"), ("--reactor", "select"), ("--reactor", "io_uring"), ("--workers", "3")):
+            with self.subTest(options):
+                server = self.serve(*options)
+                for _ in range(5):
+                    done = cli("exec", server.address, "--", "sh", "-c", "cat; echo err >&2", input=bytes(300_000))
+                    self.assertEqual((len(done.stdout), done.stderr, done.returncode), (300_000, b"err\n", 0))
+                self.check_ended(server)
+
+    def test_the_log_file_is_opened_anew_at_a_hangup(self):
+        folder = pathlib.Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, folder)
+        log = folder / "log"
+        notify, environment = self.notify_socket(f"{folder}/n")
+        server = self.serve("--log-file", str(log), "--log-format", "json", environment=environment)
+        self.assertIn("READY=1", notify())
+        log.rename(folder / "old")
+        server.process.send_signal(signal.SIGHUP)
+        self.assertIn("RELOADING=1", notify())
+        self.assertEqual(notify(), ["READY=1"])
+        lines = [json.loads(line) for line in log.read_text().splitlines()]
+        self.assertEqual(lines[-1]["msg"], "reloaded")
+        self.check_ended(server)
+
+    def notify_socket(self, name):
+        receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(receiver.close)
+        receiver.settimeout(PATIENCE)
+        receiver.bind("\0" + name[1:] if name.startswith("@") else name)
+        return lambda: receiver.recv(4096).decode().splitlines(), os.environ | {"NOTIFY_SOCKET": name}
+
+    def test_the_service_manager_is_told(self):
+        notify, environment = self.notify_socket(f"@lanyard-test-{os.getpid()}")
+        server = self.serve(environment=environment)
+        self.assertEqual(notify(), ["READY=1", f"MAINPID={server.pid}"])
+        server.process.send_signal(signal.SIGHUP)
+        reloading = notify()
+        self.assertEqual(reloading[0], "RELOADING=1")
+        self.assertRegex(reloading[1], r"^MONOTONIC_USEC=\d+$")
+        self.assertEqual(notify(), ["READY=1"])
+        server.process.send_signal(signal.SIGTERM)
+        self.assertEqual(notify(), ["STOPPING=1"])
+        self.check_ended(server)
+
+    def test_out_of_descriptors_accepting_pauses_and_goes_on(self):
+        def few():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+        server = self.serve(limits=few)
+        held = [Connection(server.address) for _ in range(60)]
+        server.wait_for("accepting paused")
+        for connection in held[:30]:
+            connection.close()
+        for connection in held[30:]:
+            self.assertTrue(connection.ask({"cmd": "ping", "id": 1})["ok"])
+            connection.close()
+        with Connection(server.address) as connection:
+            self.assertEqual(connection.run("echo", "on")[0], b"on\n")
+        self.check_ended(server)
+
+    def test_without_descriptors_a_command_is_refused_and_the_connection_goes_on(self):
+        def few():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24))
+        server = self.serve(limits=few)
+        connections = [Connection(server.address) for _ in range(4)]
+        answers = []
+        for connection in connections:
+            answers.append(connection.start({"argv": ["sleep", "1000"]}))
+        self.assertIn("EMFILE", [answer.get("error") for answer in answers])
+        for connection, answer in zip(connections, answers):
+            if "error" in answer:
+                self.assertTrue(connection.ask({"cmd": "ping", "id": 2})["ok"])
+            connection.close()
+        self.check_ended(server)
+
+    def test_the_default_socket_is_in_the_users_runtime_directory(self):
+        runtime = pathlib.Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, runtime)
+        environment = os.environ | {"XDG_RUNTIME_DIR": str(runtime)}
+        environment.pop("LANYARD_HOST", None)
+        server = self.serve(listen=False, environment=environment)
+        self.assertTrue((runtime / "lanyard.sock").is_socket())
+        self.assertEqual(cli("exec", "--", "echo", "x", env=environment).stdout, b"x\n")
+        self.check_ended(server)
+        self.assertFalse((runtime / "lanyard.sock").exists())
+
+    def test_short_connections_leave_nothing_behind(self):
+        server = self.serve()
+        fds = f"/proc/{server.pid}/fd"
+        with Connection(server.address) as connection:
+            connection.run("true")
+        before = len(os.listdir(fds))
+        for _ in range(300):
+            with Connection(server.address) as connection:
+                connection.send({"cmd": "ping", "id": 1})
+        with Connection(server.address) as connection:
+            connection.run("true")
+            self.assertLessEqual(len(os.listdir(fds)), before + 2)
+        self.check_ended(server)
+
+
+if __name__ == "__main__":
+    unittest.main()
