@@ -91,7 +91,8 @@ struct ly_server_options {
     /* how long a shutdown lets running requests finish before it cancels them; 0: LY_FOREVER; LY_POLL: cancel
      * at once */
     int64_t drain_ms;
-    /* forking, threading: ly_server_close does not wait for running requests */
+    /* forking, threading: neither the end of ly_serve_forever nor ly_server_close waits for running requests
+     * or cancels them (drain_ms is not used) */
     bool no_block_on_close;
 };
 #define LY_POLL ((int64_t)-2)
@@ -105,14 +106,18 @@ LY_API int ly_server_bind(struct ly_server *server);
 LY_API int ly_server_activate(struct ly_server *server);
 
 /* Serve one request, waiting for it at most handle_timeout_ms or the listener's own time-out, whichever is
- * less; then handle_timeout is called. Returns 1 (a request was taken), 0 (timed out), or an error. Suspends.
+ * less; then handle_timeout is called. Sequential and fibers run the request to its end; forking and
+ * threading start it, and wait only if it reaches max_requests, until one has ended. Returns 1 (a request was
+ * taken), 0 (timed out), or an error: -EBUSY (ly_serve_forever runs), -EPERM (forking, from a fiber),
+ * -ECANCELED. Suspends.
  */
 LY_API int ly_handle_request(struct ly_server *server);
 
 /*
  * Serve until ly_server_shutdown. May be called again afterwards. In the fiber policy it runs the workers'
- * loops, the first on the calling thread. Returns 0, -EBUSY (it runs already), or an error that made serving
- * impossible.
+ * loops, the first on the calling thread; called from a fiber, any policy but forking serves on that fiber's
+ * loop. Returns 0, -EBUSY (it runs already), -EPERM (forking, from a fiber), -ECANCELED or -ETIMEDOUT (the
+ * scopes around the caller ended it), or an error that made serving impossible.
  */
 LY_API int ly_serve_forever(struct ly_server *server);
 
