@@ -76,9 +76,9 @@ static void prefetch(const struct epoll_event *event, int left)
         __builtin_prefetch(event[6].data.ptr);
     if (left > 3 && event[3].data.ptr) {
         const struct ly__io *io = event[3].data.ptr;
-        const char *watch = (const char *)io->waits[LY__IN];
-        __builtin_prefetch(watch);
-        __builtin_prefetch(watch - 64);
+        uintptr_t watch = (uintptr_t)io->waits[LY__IN]; /* nobody may wait: no pointer to reckon with */
+        __builtin_prefetch((const void *)watch);
+        __builtin_prefetch((const void *)(watch - 64));
     }
 }
 
