@@ -100,12 +100,33 @@ static int reopen(const struct cell *c, struct ly_server_options o)
     return r;
 }
 
+/* Whether this system still keeps ended connections; with too many of them it forgets each at once. */
+static bool keeps_ended_connections(void)
+{
+    char line[256];
+    int kept = 0, most = 0;
+    FILE *f = fopen("/proc/net/sockstat", "re");
+    while (f && fgets(line, sizeof line, f)) {
+        const char *tw = strncmp(line, "TCP:", 4) == 0 ? strstr(line, " tw ") : NULL;
+        kept = tw ? (int)strtol(tw + 4, NULL, 10) : kept;
+    }
+    if (f)
+        fclose(f);
+    f = fopen("/proc/sys/net/ipv4/tcp_max_tw_buckets", "re");
+    if (f && fgets(line, sizeof line, f))
+        most = (int)strtol(line, NULL, 10);
+    if (f)
+        fclose(f);
+    return kept + 100 < most;
+}
+
 ROW(C4_a_port_is_free_again_at_once_unless_reuse_addr_is_off, ALL | TCP_ONLY)
 {
     struct ly_server_options o = {.handler.handle = answer_once};
     assert_int_equal(reopen(c, o), 0);
     o.listen.no_reuse_addr = true;
-    assert_int_equal(reopen(c, o), -EADDRINUSE);
+    if (keeps_ended_connections())
+        assert_int_equal(reopen(c, o), -EADDRINUSE);
 }
 
 ROW(C5_reuse_port_lets_two_servers_hold_one_port, ALL | TCP_ONLY)
