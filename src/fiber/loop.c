@@ -25,7 +25,7 @@
 
 #define SPARE_STACKS 64      /* so many warm free ones a loop keeps however long it is idle */
 #define IDLE_NS 1000000000LL /* how long nothing must happen before the others are given back */
-#define SLICE_MIN 64         /* switches granted beyond those queued when the driver was asked */
+#define SLICE_MIN 256        /* switches granted beyond those queued when the driver was asked */
 
 struct ly__list ly__loops = {&ly__loops, &ly__loops};
 pthread_mutex_t ly__loops_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -68,8 +68,8 @@ static void time_out(struct ly__timer *t)
  */
 static size_t colour(const void *stack)
 {
-    uint32_t number = (uint32_t)((uintptr_t)stack >> 14);
-    return (number * 2654435761u >> 16) % 12 * 64;
+    uint32_t number = (uint32_t)((uintptr_t)stack >> 14) * 2654435761u;
+    return (number >> 29) * 64; /* 8 colours: more would leave less of the first page for the frames */
 }
 
 int ly__fiber_go(struct ly__loop *l, struct ly_scope *home, ly_task_fn *fn, void *arg,
@@ -157,6 +157,10 @@ void ly__fiber_interrupt(struct ly__fiber *f)
 
 int ly__loop_promise_timer(struct ly__loop *l)
 {
+    if (l->timers_promised < l->timers.capacity) {
+        l->timers_promised++;
+        return 0;
+    }
     int r = ly__timers_reserve(&l->timers, l->timers_promised + 1);
     if (r == 0)
         l->timers_promised++;
