@@ -2,9 +2,12 @@
 /*
  * Socket addresses and their text.
  *
- *   tcp://host:port    host: a name, an IPv4 address, an IPv6 address in brackets, or nothing for any address
- * (dual stack) unix:path          a path of at most 107 bytes unix:@name         an abstract name; bytes that
- * are not printable are written %XX (also in paths), '%' as %25
+ *   tcp://host:port    host: a name, an IPv4 address, an IPv6 address in brackets, or nothing for any
+ *                      address (dual stack)
+ *   unix:path          a path of at most 107 bytes
+ *   unix:@name         an abstract name
+ *
+ * In paths and abstract names, bytes that are not printable are written %XX, '%' as %25.
  */
 #ifndef LANYARD_ADDRESS_H
 #define LANYARD_ADDRESS_H

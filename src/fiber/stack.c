@@ -127,8 +127,7 @@ static int map(struct ly__slab *s)
     s->base = base;
     for (size_t i = 0; i < SLAB_STACKS; i++) {
         if (RUNNING_ON_VALGRIND)
-            s->valgrind_ids[i] =
-                VALGRIND_STACK_REGISTER(stack_at(s, i), stack_at(s, i) + s->stack_size - 1);
+            s->valgrind_ids[i] = VALGRIND_STACK_REGISTER(stack_at(s, i), stack_at(s, i) + s->stack_size - 1);
     }
     return 0;
 }

@@ -41,7 +41,7 @@ static inline int64_t ly__sock_deadline(const struct ly_sock *s)
 
 #define LY__BACKLOG 128 /* unless said otherwise; the system caps it at net.core.somaxconn */
 
-/* What ly_listen does up to bind(2): options and, for a Unix socket's file, its mode. Stale files are left. */
+/* What ly_listen does up to bind(2): options and, for a Unix socket's file, its mode. Stale files stay. */
 int ly__sock_bind_for(struct ly_sock *s, const struct ly_address *address, const struct ly_listen_options *o);
 
 /* Send all of the pieces by an absolute deadline; as ly_sendallv otherwise. */
