@@ -48,13 +48,14 @@ def python(context):
     return [sys.executable, context.source / "peers/echo-python.py"]
 
 
-def servers():
-    """(name, role, argv) of each echo server."""
+def servers(buffer):
+    """(name, role, argv) of each echo server; our handler's buffer is its own, or lent while there is something in it."""
+    ours = ["ly-echo", "--buffer", buffer]
     return [
         ("raw epoll loop", LIMIT, built("limit-echo")),
-        ("lanyard, fibers on epoll", OURS, built("ly-echo", "--reactor", "epoll")),
-        ("lanyard, fibers on io_uring", OURS, built("ly-echo", "--reactor", "io_uring")),
-        ("lanyard, threads", PEER, built("ly-echo", "--policy", "threading")),
+        ("lanyard, fibers on epoll", OURS, built(*ours, "--reactor", "epoll")),
+        ("lanyard, fibers on io_uring", OURS, built(*ours, "--reactor", "io_uring")),
+        ("lanyard, threads", PEER, built(*ours, "--policy", "threading")),
         ("libuv", PEER, built("peer-echo-libuv")),
         ("libevent", PEER, built("peer-echo-libevent")),
         ("thread a connection", PEER, built("peer-echo-threads")),
@@ -63,14 +64,14 @@ def servers():
     ]
 
 
-def job(name, title, *shape):
+def job(name, title, *shape, buffer="own"):
     return Job(name, f"TCP echo, {title}", "1000 messages / server CPU s", digits=1, target=0.98,
-               contenders=[contender(*s, shape) for s in servers()])
+               contenders=[contender(*s, shape) for s in servers(buffer)])
 
 
 JOBS = [
     job("echo-50", "64 B, 50 connections", 50, 64, 1),
     job("echo-1000", "64 B, 1000 connections", 1000, 64, 1),
-    job("echo-16k", "16 KiB, 50 connections", 50, 16384, 1),
+    job("echo-16k", "16 KiB, 50 connections", 50, 16384, 1, buffer="lent"),
     job("echo-deep", "64 B, sixteen at a time, 50 connections", 50, 64, 16),
 ]

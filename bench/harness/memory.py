@@ -113,8 +113,8 @@ IDLE = [
     ("thread a connection", PEER, built("peer-echo-threads")),
 ]
 PARKED = [
-    ("lanyard, fibers on epoll", OURS, built("ly-echo", "--reactor", "epoll", "--buffer", "1024")),
-    ("lanyard, fibers on io_uring", OURS, built("ly-echo", "--reactor", "io_uring", "--buffer", "1024")),
+    ("lanyard, fibers on epoll", OURS, built("ly-echo", "--reactor", "epoll")),
+    ("lanyard, fibers on io_uring", OURS, built("ly-echo", "--reactor", "io_uring")),
     ("thread a connection", PEER, built("peer-echo-threads")),
 ]
 
@@ -125,7 +125,7 @@ JOBS = [
         target=4500, of_limit=False,
         contenders=[contender(*s, "say") for s in PARKED] + [
             contender("lanyard, fiber at accept, first message awaited", PEER,
-                      built("ly-echo", "--buffer", "1024", "--at-accept"), "silent")]),
+                      built("ly-echo", "--at-accept"), "silent")]),
     Job("memory-churn", "growth of the server over 50,000 short connections, after 50,000 others", "KiB", higher=False,
         target=64, of_limit=False,
         contenders=[Contender(f"lanyard, fibers on {r}", OURS, churned(built("ly-echo", "--reactor", r), 50000))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ly-echo [--address A] [--reactor R] [--policy P] [--buffer 1024|16384] [--at-accept]
+ * ly-echo [--address A] [--reactor R] [--policy P] [--buffer own|lent] [--at-accept]
  *
  * The library's echo server as a user would write it, on the public interface alone. --at-accept starts a
  * fiber at accept instead of at the first byte. Prints "listening ADDRESS".
@@ -13,25 +13,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int echo_with(struct ly_sock *sock, char *buffer, size_t size)
+/* The buffer is the handler's own, which suits small messages. */
+static int echo_own(struct ly_request *rq)
 {
+    char buffer[2048];
     ssize_t n;
-    while ((n = ly_recv(sock, buffer, size)) > 0) {
-        int r = ly_sendall(sock, buffer, (size_t)n);
+    while ((n = ly_recv(rq->sock, buffer, sizeof buffer)) > 0) {
+        int r = ly_sendall(rq->sock, buffer, (size_t)n);
         if (r < 0)
             return r;
     }
     return (int)n;
 }
 
-static int echo_small(struct ly_request *rq)
-{
-    char buffer[1024];
-    return echo_with(rq->sock, buffer, sizeof buffer);
-}
-
 /* The buffer is lent only while there is something in it. */
-static int echo_large(struct ly_request *rq)
+static int echo_lent(struct ly_request *rq)
 {
     void *bytes;
     ssize_t n;
@@ -73,7 +69,7 @@ static struct ly_server_options parse(int argc, char **argv)
         {"policy", required_argument, NULL, 'p'},  {"buffer", required_argument, NULL, 'b'},
         {"at-accept", no_argument, NULL, 'f'},     {0}};
     struct ly_server_options o = {.address = "tcp://127.0.0.1:0",
-                                  .handler.handle = echo_large,
+                                  .handler.handle = echo_own,
                                   .hooks.handle_error = ignore_error,
                                   .listen.backlog = 4096,
                                   .max_requests = 100000,
@@ -90,7 +86,7 @@ static struct ly_server_options parse(int argc, char **argv)
             o.policy = policy(optarg);
             break;
         case 'b':
-            o.handler.handle = strcmp(optarg, "1024") ? echo_large : echo_small;
+            o.handler.handle = strcmp(optarg, "lent") ? echo_own : echo_lent;
             break;
         case 'f':
             o.server_speaks_first = true;
