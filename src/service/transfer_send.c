@@ -31,6 +31,7 @@
 #define BATCH (192u << 10)      /* bytes of frames after which a batch goes out */
 #define BATCH_MAX (512u << 10)  /* and the most it may be: one more small file and its header */
 #define HASH_PIECE (128u << 10) /* bytes hashed at a time */
+#define SHARE (2 << 20)         /* bytes sent before the loop's other fibers have their turn */
 #define SEND_CHUNK                                                                            \
     (256 << 10) /* bytes of a large file hashed and sent in turn: small, so that the receiver \
                  * has the last one to work on while the next is hashed */
@@ -352,10 +353,20 @@ static int64_t send_chunk(struct ly__send *s, int64_t at, int64_t n, int *ret_er
     return sent;
 }
 
+/* A receiver that keeps up would never let this fiber wait: give way to the others now and then. */
+static int share(int64_t *unpaid, int64_t sent)
+{
+    *unpaid += sent;
+    if (*unpaid < SHARE)
+        return 0;
+    *unpaid = 0;
+    return ly_sleep(0);
+}
+
 /* Returns 0, or the connection's error; *ret_error is the file's. */
 static int send_body(struct ly__send *s, int64_t at, int *ret_error)
 {
-    int64_t end = s->large.st.st_size;
+    int64_t end = s->large.st.st_size, unpaid = 0;
     int r = ly_stream_flush(s->stream);
 
     while (r == 0 && *ret_error == 0 && at < end) {
@@ -365,6 +376,7 @@ static int send_body(struct ly__send *s, int64_t at, int *ret_error)
         at += sent;
         if (s->hooks->progress)
             s->hooks->progress(s->arg, s->path, sent);
+        r = share(&unpaid, sent);
     }
     return r < 0 ? r : send_zeros(s, end - at);
 }
