@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Paths: what is accepted has only allowed components, comes out the same a second time, and names a
  * temporary file that a component can be. */
-#include "service/beneath.h"
-#include "service/partial.h"
+#include "service/files/beneath.h"
+#include "service/files/partial.h"
 
 #include <lanyard/error.h>
 #include <stdint.h>

@@ -10,8 +10,8 @@
 #include "cli/local.h"
 #include "cli/request.h"
 #include "cli/transfer.h"
-#include "service/partial.h"
-#include "service/transfer.h"
+#include "service/files/partial.h"
+#include "service/files/transfer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -197,8 +197,8 @@ static int ask_ahead(struct get *g, int i)
 
     for (; n < AHEAD && i + n < g->arguments.count; n++) {
         host[0] = '\0';
-        if (n > 0 &&
-            (ly__host_split(g->arguments.sources[i + n], host, &path) < 0 || strcmp(host, g->target.host)))
+        if (n > 0 && (ly__host_split(g->arguments.sources[i + n], host, &path) < 0 ||
+                      strcmp(host, g->target.host) != 0))
             break;
         if (ly__target_take(&g->target, g->arguments.sources[i + n]) < 0)
             return LY_EADDRESS;

@@ -69,8 +69,8 @@ static int columns(void)
 
 static void draw(struct ly__progress *p)
 {
-    char bytes[32], rate[48], eta[32] = "", name[NAME_SHOWN], shown[4 * NAME_SHOWN],
-                              line[4 * NAME_SHOWN + 128], percent[16] = "";
+    char bytes[32], per_second[32], rate[48], eta[32] = "", name[NAME_SHOWN], shown[4 * NAME_SHOWN],
+                                              line[4 * NAME_SHOWN + 128], percent[16] = "";
     int64_t now = ly_now();
 
     pthread_mutex_lock(&p->lock);
@@ -81,8 +81,8 @@ static void draw(struct ly__progress *p)
 
     double speed = seconds > 0 ? (double)n / seconds : 0;
     human(bytes, sizeof bytes, (double)n);
-    human(rate, sizeof rate - 2, speed);
-    strcat(rate, "/s");
+    human(per_second, sizeof per_second, speed);
+    (void)snprintf(rate, sizeof rate, "%s/s", per_second);
     if (silent > STALL_NS)
         (void)snprintf(eta, sizeof eta, "stalled");
     else if (total > n && speed > 0)

@@ -10,7 +10,7 @@
 #include "cli/local.h"
 #include "cli/request.h"
 #include "cli/transfer.h"
-#include "service/transfer.h"
+#include "service/files/transfer.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -95,7 +95,7 @@ int ly__target_ask(struct ly__target *t, int r, struct ly_frame *ret_frame)
 
 int ly__target_type(struct ly__target *t, const char *path)
 {
-    struct ly_frame f;
+    struct ly_frame f = {.size = 0};
     char type[64];
     int r = ly__target_begin(t, "stat");
     if (r == 0)

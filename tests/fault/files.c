@@ -11,9 +11,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 /* clang-format on */
-#include "../unit/service/rig.h"
+#include "../unit/service/files/rig.h"
 #include "inject.h"
-#include "service/transfer.h"
+#include "service/files/transfer.h"
 
 #include <errno.h>
 

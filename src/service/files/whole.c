@@ -10,10 +10,10 @@
  *
  * Elsewhere it goes the way of large files.
  */
-#include "service/whole.h"
+#include "service/files/whole.h"
 
-#include "service/entry.h"
-#include "service/partial.h"
+#include "service/files/entry.h"
+#include "service/files/partial.h"
 
 #include <errno.h>
 #include <fcntl.h>

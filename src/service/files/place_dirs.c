@@ -8,9 +8,9 @@
  * Only the destination and the current directory are held open. Every other is found anew from the
  * destination, following no link: links arrive in the same stream, and may lie where a directory was.
  */
-#include "service/place_dirs.h"
+#include "service/files/place_dirs.h"
 
-#include "service/partial.h"
+#include "service/files/partial.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The file service's get, put and partial: requests around the two engines. Source: docs/protocol.md, 5.3
  * to 5.5. */
-#include "service/entry.h"
-#include "service/files.h"
-#include "service/partial.h"
-#include "service/transfer.h"
+#include "service/files/entry.h"
+#include "service/files/files.h"
+#include "service/files/partial.h"
+#include "service/files/transfer.h"
 
 #include <errno.h>
 #include <fcntl.h>

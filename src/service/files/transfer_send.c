@@ -13,10 +13,10 @@
  * chunk is read on the pool instead, and sendfile finds it in memory. If the file changes between the two the
  * hash does not fit what was sent, and the receiver drops the file.
  */
-#include "service/transfer.h"
+#include "service/files/transfer.h"
 
-#include "service/partial.h"
-#include "service/tree.h"
+#include "service/files/partial.h"
+#include "service/files/tree.h"
 
 #include <dirent.h>
 #include <errno.h>

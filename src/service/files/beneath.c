@@ -18,7 +18,7 @@
  *
  * ".." in a path itself is refused outright: no honest client needs it.
  */
-#include "service/beneath.h"
+#include "service/files/beneath.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -168,7 +168,7 @@ static int step(int dir, const char *name, int flags, char target[LY__PATH_MAX +
 
 static int walk_one(struct walk *w, int root, int *dir, int flags)
 {
-    char name[LY__NAME_MAX + 1], target[LY__PATH_MAX + 1];
+    char name[LY__NAME_MAX + 1], target[LY__PATH_MAX + 1] = "";
     ssize_t n = next_component(w->todo, name);
 
     if (n < 0)

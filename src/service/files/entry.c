@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "service/entry.h"
+#include "service/files/entry.h"
 
 #include <errno.h>
 #include <string.h>

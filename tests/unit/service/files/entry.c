@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 /* clang-format on */
-#include "service/entry.h"
+#include "service/files/entry.h"
 
 #include <errno.h>
 #include <lanyard/error.h>

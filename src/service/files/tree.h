@@ -3,7 +3,7 @@
 #ifndef LY_SERVICE_TREE_H
 #define LY_SERVICE_TREE_H
 
-#include "service/beneath.h"
+#include "service/files/beneath.h"
 
 #include <sys/stat.h>
 

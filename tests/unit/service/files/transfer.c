@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 /* clang-format on */
-#include "service/transfer.h"
+#include "service/files/transfer.h"
 #include "rig.h"
 
 /* The two engines against each other, the service's end in a fiber, the test's in a thread. */

@@ -3,8 +3,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "service/hash.h"
-#include "service/hash_text.h"
+#include "service/files/hash.h"
+#include "service/files/hash_text.h"
 
 static void update(void *state, const void *bytes, size_t n)
 {

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 /* clang-format on */
-#include "service/tree.h"
+#include "service/files/tree.h"
 #include "tempdir.h"
 
 #include <errno.h>

@@ -11,11 +11,11 @@
  * Whatever fails here, a full disk as well as a forbidden name, fails one entry: its body is read on and
  * dropped. Only a stream that breaks the protocol, or the connection's end, ends the whole.
  */
-#include "service/transfer.h"
+#include "service/files/transfer.h"
 
-#include "service/partial.h"
-#include "service/place_dirs.h"
-#include "service/whole.h"
+#include "service/files/partial.h"
+#include "service/files/place_dirs.h"
+#include "service/files/whole.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 /* clang-format on */
-#include "service/partial.h"
+#include "service/files/partial.h"
 #include "tempdir.h"
 
 #include <errno.h>
@@ -40,7 +40,7 @@ static void a_long_name_is_cut_at_a_character_and_told_apart_by_its_hash(void **
     a[255] = '\0';
     memcpy(b, a, sizeof b);
     b[254] = 'm';
-    strcpy(first, name_of(a));
+    (void)snprintf(first, sizeof first, "%s", name_of(a));
     assert_int_equal(strlen(first), 1 + 200 + 1 + 16 + 16);
     assert_string_not_equal(first, name_of(b));
     memcpy(a + 199, "\xc3\xa4", 2); /* would be cut in the middle */

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 /* clang-format on */
-#include "service/beneath.h"
+#include "service/files/beneath.h"
 #include "tempdir.h"
 
 #include <errno.h>
@@ -237,10 +237,10 @@ static void the_walk_holds_few_descriptors_however_deep_the_path(void **state)
     char path[LY__PATH_MAX + 1] = "";
     (void)state;
     for (int i = 0; i < 200; i++) {
-        strcat(path, i ? "/d" : "d");
+        (void)snprintf(path + 2 * i, sizeof path - 2 * (size_t)i, "d/");
         make_dir(path);
     }
-    strcat(path, "/x");
+    (void)snprintf(path + 400, sizeof path - 400, "x");
     struct ly__place p;
     assert_int_equal(ly__place_find(&p, tempdir, path, LY__BENEATH_WALK), 0);
     assert_true(p.dir < 64);

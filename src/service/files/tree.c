@@ -6,7 +6,7 @@
  * must be the same directory (device and inode) as before: ".." is not used, since a directory that was moved
  * meanwhile would lead out of the tree.
  */
-#include "service/tree.h"
+#include "service/files/tree.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -78,7 +78,7 @@ static int reopen(struct ly__tree *t, struct ly__tree_level *l)
         return at;
     int r = open_level(t, l, at, ".");
     close(at);
-    if (r < 0)
+    if (r < 0 || !l->names)
         return r;
     if (l->device != device || l->inode != inode) {
         close_level(t, l);

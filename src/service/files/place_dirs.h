@@ -3,7 +3,7 @@
 #ifndef LY_SERVICE_PLACE_DIRS_H
 #define LY_SERVICE_PLACE_DIRS_H
 
-#include "service/entry.h"
+#include "service/files/entry.h"
 
 struct ly__dirs_pending;
 

@@ -6,7 +6,7 @@
 #ifndef LY_SERVICE_TRANSFER_H
 #define LY_SERVICE_TRANSFER_H
 
-#include "service/entry.h"
+#include "service/files/entry.h"
 
 #include <lanyard/buffer.h>
 #include <lanyard/frame.h>

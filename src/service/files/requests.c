@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The service of files: small requests here, get and put in files_transfer.c.
+ * The service of files: small requests here, get and put in transfers.c.
  *
  * Each function takes its fields, lets the pool do what may wait for a disk, and answers. A request fails
  * with an error frame that names the path; only a lost connection ends the session.
  */
-#include "service/files.h"
+#include "service/files/files.h"
 
-#include "service/entry.h"
-#include "service/tree.h"
+#include "service/files/entry.h"
+#include "service/files/tree.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -9,7 +9,9 @@
 #define LY__HASH_TEXT 33 /* 32 hexadecimal digits and a zero byte */
 
 struct ly__hash {
-    _Alignas(64) unsigned char state[576]; /* XXH3_state_t; hash.c asserts the size */
+    /* XXH3_state_t, from the first address in it that is a multiple of 64: heap memory need not begin at one.
+     * So it must not be copied. */
+    unsigned char room[576 + 63];
 };
 
 void ly__hash_init(struct ly__hash *h);

@@ -14,11 +14,11 @@
  * A leftover is not written over but removed and made anew, so that its permissions, or other names it may
  * have (hard links), do no harm.
  */
-#include "service/partial.h"
+#include "service/files/partial.h"
 
 #include "base/utf8.h"
-#include "service/entry.h"
-#include "service/hash.h"
+#include "service/files/entry.h"
+#include "service/files/hash.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -74,7 +74,7 @@ static int lock(int fd)
 /* A fresh file. Returns 0, 1 (try again: taken for a leftover), -EEXIST, or an error. */
 static int create(struct ly__partial *p, mode_t mode)
 {
-    struct stat st;
+    struct stat st = {0};
     int fd = openat(p->dir, p->name, OPEN_FLAGS | O_CREAT | O_EXCL, mode);
     if (fd < 0)
         return -errno;
@@ -95,7 +95,7 @@ static int create(struct ly__partial *p, mode_t mode)
 /* Own the file that is there. Returns 0, 1 (try again: it changed), -ENOENT, -EBUSY, or an error. */
 static int take(struct ly__partial *p, struct stat *st)
 {
-    struct stat named;
+    struct stat named = {0};
     int fd = openat(p->dir, p->name, OPEN_FLAGS);
     if (fd < 0)
         return -errno;
@@ -121,7 +121,7 @@ static void let_go(struct ly__partial *p)
 /* Remove what stands under the temporary name, unless another transfer owns it. */
 static int remove_leftover(struct ly__partial *p)
 {
-    struct stat st;
+    struct stat st = {0};
     int r = take(p, &st);
     if (r == -EBUSY || r == 1)
         return r;
@@ -147,7 +147,7 @@ int ly__partial_create(struct ly__partial *p, int dir, const char *name, mode_t 
 
 int ly__partial_resume(struct ly__partial *p, int dir, const char *name, int64_t size)
 {
-    struct stat st;
+    struct stat st = {0};
     p->fd = -1;
     p->dir = dir;
     ly__partial_name(p->name, name);

@@ -3,8 +3,8 @@
 #ifndef LY_SERVICE_ENTRY_H
 #define LY_SERVICE_ENTRY_H
 
-#include "service/beneath.h"
-#include "service/hash.h"
+#include "service/files/beneath.h"
+#include "service/files/hash.h"
 
 #include <lanyard/frame.h>
 #include <lanyard/json.h>
@@ -35,7 +35,7 @@ struct ly__entry {
  * Read an entry from a frame of the stream of entries. Returns 0; LY_ENAME (the path is too long or holds
  * U+0000; the entry is valid but for path); LY_EFIELD (not an entry as section 5.3 has it).
  */
-int ly__entry_read(struct ly__entry *ret_entry, const struct ly_frame *f);
+int ly__entry_read(struct ly__entry *e, const struct ly_frame *frame);
 
 /* The type of a file's mode. */
 enum ly__entry_type ly__entry_type(mode_t mode);

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 /* clang-format on */
-#include "service/hash.h"
+#include "service/files/hash.h"
 
 #include <stdlib.h>
 #include <string.h>

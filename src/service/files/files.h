@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of the file service share. */
+/* What requests.c and transfers.c share. */
 #ifndef LY_SERVICE_FILES_H
 #define LY_SERVICE_FILES_H
 
 #include "service/service.h"
 
-/* The rows of files_transfer.c. */
+/* The rows of transfers.c. */
 int ly__files_get(struct ly__session *s, const struct ly_frame *f);
 int ly__files_put(struct ly__session *s, const struct ly_frame *f);
 int ly__files_partial(struct ly__session *s, const struct ly_frame *f);

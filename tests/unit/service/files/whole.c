@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 /* clang-format on */
-#include "service/whole.h"
-#include "service/partial.h"
+#include "service/files/whole.h"
+#include "service/files/partial.h"
 #include "tempdir.h"
 
 #include <errno.h>

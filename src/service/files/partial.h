@@ -3,7 +3,7 @@
 #ifndef LY_SERVICE_PARTIAL_H
 #define LY_SERVICE_PARTIAL_H
 
-#include "service/beneath.h"
+#include "service/files/beneath.h"
 
 #include <stdbool.h>
 #include <stdint.h>

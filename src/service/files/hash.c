@@ -9,11 +9,22 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "service/hash.h"
-#include "service/hash_text.h"
+#include "service/files/hash.h"
+#include "service/files/hash_text.h"
 
-_Static_assert(sizeof(struct ly__hash) >= sizeof(XXH3_state_t), "the state must fit");
-_Static_assert(_Alignof(struct ly__hash) >= _Alignof(XXH3_state_t), "the state must be aligned");
+#define ALIGNMENT 64
+_Static_assert(sizeof(struct ly__hash) >= sizeof(XXH3_state_t) + ALIGNMENT - 1, "the state must fit");
+_Static_assert(_Alignof(XXH3_state_t) <= ALIGNMENT, "the state must be aligned");
+
+static size_t misalignment(const struct ly__hash *h)
+{
+    return (size_t)(-(uintptr_t)h->room % ALIGNMENT);
+}
+
+static XXH3_state_t *state_of(struct ly__hash *h)
+{
+    return (XXH3_state_t *)(void *)(h->room + misalignment(h));
+}
 
 static void put_text(XXH128_hash_t h, char out[LY__HASH_TEXT])
 {
@@ -48,17 +59,17 @@ static const struct ly__hash_kind *kind(void)
 
 void ly__hash_init(struct ly__hash *h)
 {
-    XXH3_128bits_reset((XXH3_state_t *)(void *)h->state);
+    XXH3_128bits_reset(state_of(h));
 }
 
 void ly__hash_update(struct ly__hash *h, const void *bytes, size_t n)
 {
-    kind()->update(h->state, bytes, n);
+    kind()->update(state_of(h), bytes, n);
 }
 
 void ly__hash_text(const struct ly__hash *h, char out[LY__HASH_TEXT])
 {
-    put_text(XXH3_128bits_digest((const XXH3_state_t *)(const void *)h->state), out);
+    put_text(XXH3_128bits_digest((const XXH3_state_t *)(const void *)(h->room + misalignment(h))), out);
 }
 
 void ly__hash_once(const void *bytes, size_t n, char out[LY__HASH_TEXT])
