@@ -77,7 +77,7 @@ class Floors(Scratch):
             ("net/a.c", "<lanyard/socket.h>"),
             ("service/exec.c", '"service/service.h"'),
             ("service/exec_child.c", '"service/exec.h"'),
-            ("service/transfer_send.c", '"service/tree.h"'),
+            ("service/files/send.c", '"service/files/tree.h"'),
             ("cli/a.c", '"daemon/b.h"'),
         ):
             self.assertEqual(self.offences(path, include), "", (path, include))
@@ -93,7 +93,7 @@ class Floors(Scratch):
 
     def test_a_service_does_not_include_another(self):
         self.assertIn("of the service 'exec'", self.offences("service/files.c", '"service/exec.h"'))
-        self.assertIn("of the service 'files'", self.offences("service/exec.c", '"service/tree.h"'))
+        self.assertIn("of the service 'files'", self.offences("service/exec.c", '"service/files/tree.h"'))
 
     def test_the_library_includes_no_library_of_the_program(self):
         self.assertIn("only the program may use", self.offences("wire/a.c", "<xxhash.h>"))
