@@ -49,8 +49,9 @@ lint_headers() {
     return $failed
 }
 
+# What is left to do, and what a merge has left.
 lint_markers() {
-    ! grep -rnE '\b(TODO|FIXME|XXX)\b' src include examples tests fuzz bench scripts/dev docs man ./*.md \
+    ! grep -rnE '\b(TODO|FIXME|XXX)\b|^(<<<<<<<|>>>>>>>) ' src include examples tests fuzz bench scripts/dev docs man ./*.md \
         --include='*.[chS]' --include='*.py' --include='*.md' --include='*.[0-9]'
 }
 

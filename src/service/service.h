@@ -97,8 +97,8 @@ int ly__session_handle(struct ly_request *rq);
 
 /* ---- the services' rows; session.c puts them into its table ---- */
 
-/* files/requests.c: stat ls mkdir rm mv get put partial; ended by a row without a name. Each answers EOPNOTSUPP while
- * root_fd is -1. */
+/* files/requests.c: stat ls mkdir rm mv get put partial; ended by a row without a name. Each answers
+ * EOPNOTSUPP while root_fd is -1. */
 extern const struct ly__service_command ly__files_commands[];
 
 /* exec.c: exec. */
