@@ -29,6 +29,7 @@
 
 #define ENTRIES 1024
 #define CQ_ENTRIES 8192
+#define SUBMIT_TRIES 8
 
 struct op {
     void (*done)(struct op *op, int res, unsigned flags); /* the completion; op may be freed by it */
@@ -258,6 +259,18 @@ static void uring_disarm(struct ly__reactor *r, struct ly__io *io, enum ly__dir 
     io_uring_sqe_set_data(sqe, NULL);
 }
 
+/* Have the kernel take what is queued, so that it can be cancelled. It may refuse for a moment: a signal
+ * came, or completions are waiting that it has no room for, which asking for events makes. */
+static void submit_now(struct uring_reactor *u)
+{
+    int r = io_uring_submit(&u->ring);
+    for (int i = 0; i < SUBMIT_TRIES && (r == -EINTR || r == -EAGAIN || r == -EBUSY); i++) {
+        if (r != -EINTR)
+            io_uring_get_events(&u->ring);
+        r = io_uring_submit(&u->ring);
+    }
+}
+
 static void uring_forget(struct ly__reactor *r, struct ly__io *io)
 {
     struct uring_reactor *u = of(r);
@@ -276,8 +289,9 @@ static void uring_forget(struct ly__reactor *r, struct ly__io *io)
             io->in_flight--;
         }
     }
-    io_uring_submit(&u->ring);
-    io_uring_register_sync_cancel(&u->ring, &cancel);
+    submit_now(u);
+    while (io_uring_register_sync_cancel(&u->ring, &cancel) == -EINTR)
+        ;
 }
 
 /* ---- receiving ---- */
