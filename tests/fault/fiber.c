@@ -1,42 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The runtime with each of its calls failing once: scopes, tasks, channels, mutexes, futures, the offload
  * pool, deadlines and the watchdog, on each reactor and in threads. */
-#include "sweep.h"
+#include "places.h"
 #include <pthread.h>
-
-struct place {
-    const char *name;
-    const char *reactor; /* NULL: no loop, tasks are threads */
-};
-
-static const struct place places[] = {
-    {"threads", NULL}, {"epoll", "epoll"}, {"poll", "poll"}, {"select", "select"}, {"io_uring", "io_uring"}};
-
-static int run_at(const struct place *p, ly_task_fn *fn, void *arg)
-{
-    return p->reactor ? ly_run(fn, arg, &(struct ly_run_options){.reactor = p->reactor}) : fn(arg);
-}
-
-struct scenario {
-    const struct place *place;
-    ly_task_fn *fn;
-};
-
-static int run_scenario(void *arg)
-{
-    const struct scenario *s = arg;
-    return run_at(s->place, s->fn, NULL);
-}
-
-static void sweep_places(const char *what, ly_task_fn *fn)
-{
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        struct scenario s = {.place = &places[i], .fn = fn};
-        char name[80];
-        snprintf(name, sizeof name, "%s, %s", what, places[i].name);
-        sweep(name, run_scenario, &s);
-    }
-}
 
 /* ---- scopes and tasks ---- */
 

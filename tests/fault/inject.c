@@ -197,9 +197,15 @@ static bool matches(int what, enum call call)
     return what == (int)call;
 }
 
+/* A thread that has not come to its own function yet, or has left it, belongs to the C library and the
+ * sanitizers: what those allocate there is not counted. */
+static __thread bool is_begun __attribute__((tls_model("initial-exec")));
+
 /* Count a call. Returns 0, or the error that it shall fail with. */
 static int fails(enum call call)
 {
+    if (call < FIRST_SYSTEM_CALL && !is_begun)
+        return 0;
     atomic_fetch_add(&orders->counts[call], 1);
     if (!matches(atomic_load(&orders->armed), call))
         return 0;
@@ -358,6 +364,7 @@ __attribute__((constructor)) static void arm_from_environment(void)
     const char *name = getenv("LY_FAULT_CALL"), *nth = getenv("LY_FAULT_NTH");
     const char *shortened = getenv("LY_FAULT_SHORT");
     char *end = NULL;
+    is_begun = true;
     if (!is_for_this_program())
         return;
     if (shortened && ly_fault_short(shortened) < 0)

@@ -104,8 +104,6 @@ WRAP(int, timerfd_settime, (int fd, int flags, const struct itimerspec *t, struc
 WRAP(int, signalfd, (int fd, const sigset_t *mask, int flags), (fd, mask, flags))
 WRAP(int, pipe2, (int ends[2], int flags), (ends, flags))
 
-WRAP_RETURNING(+, pthread_create, (pthread_t * t, const pthread_attr_t *a, void *(*run)(void *), void *arg),
-               (t, a, run, arg))
 WRAP(pid_t, fork, (void), ())
 WRAP_RETURNING(+, posix_spawn,
                (pid_t * pid, const char *path, const posix_spawn_file_actions_t *actions,
@@ -139,6 +137,48 @@ WRAP_RETURNING(-, io_uring_register_sync_cancel, (struct io_uring * u, struct io
                (u, c))
 WRAP_RETURNING(-, io_uring_ring_dontfork, (struct io_uring * u), (u))
 WRAP_RETURNING(-, io_uring_register_ring_fd, (struct io_uring * u), (u))
+
+struct beginning {
+    void *(*run)(void *);
+    void *arg;
+};
+
+static void *begin_thread(void *beginning)
+{
+    struct beginning b = *(struct beginning *)beginning;
+    free(beginning);
+    is_begun = true;
+    void *result = b.run(b.arg);
+    is_begun = false;
+    return result;
+}
+
+static struct beginning *new_beginning(void *(*run)(void *), void *arg)
+{
+    bool counted = is_begun;
+    is_begun = false;
+    struct beginning *b = malloc(sizeof *b);
+    is_begun = counted;
+    if (b)
+        *b = (struct beginning){run, arg};
+    return b;
+}
+
+LY_FAULT_API int pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*run)(void *), void *arg)
+{
+    NEXT(pthread_create);
+    int error = fails(CALL_pthread_create);
+    struct beginning *b = error ? NULL : new_beginning(run, arg);
+    if (!b)
+        return error ? error : EAGAIN;
+    bool counted = is_begun;
+    is_begun = false; /* what the C library and the sanitizers allocate for it is not the caller's */
+    error = next.call(t, a, begin_thread, b);
+    is_begun = counted;
+    if (error)
+        free(b);
+    return error;
+}
 
 /* One that a signal interrupts goes on behind the caller's back. */
 LY_FAULT_API int connect(int fd, __CONST_SOCKADDR_ARG a, socklen_t n)
