@@ -169,8 +169,7 @@ void ly__connection_hand_over(struct ly__connection *c)
 
 void ly__connections_fail(struct ly__worker *w)
 {
-    struct ly__list *l;
-    while ((l = ly__list_first(&w->unstarted))) {
+    ly__list_each_safe (l, &w->unstarted) {
         struct ly__connection *c = ly__container_of(l, struct ly__connection, link);
         struct ly_request rq = {.server = w->server, .sock = &c->sock};
         recall_peer(c, &rq.peer);
@@ -182,8 +181,7 @@ void ly__connections_fail(struct ly__worker *w)
 
 void ly__connections_drop(struct ly__worker *w)
 {
-    struct ly__list *l;
-    while ((l = ly__list_first(&w->idle))) {
+    ly__list_each_safe (l, &w->idle) {
         struct ly__connection *c = ly__container_of(l, struct ly__connection, link);
         struct ly_request rq = {.server = w->server, .sock = &c->sock};
         ly__list_remove(l);

@@ -100,6 +100,13 @@ static int wait_for_room(struct ly__worker *w)
 
 /* ---- accepting ---- */
 
+/* The hook may suspend, and more may come meanwhile. */
+static void fail_unstarted(struct ly__worker *w)
+{
+    while (!ly__list_empty(&w->unstarted))
+        ly__connections_fail(w);
+}
+
 enum batch { EMPTY, MORE, BLOCKED };
 
 static void take_over(struct ly__worker *w, int fd, const struct ly_address *peer)
@@ -160,7 +167,7 @@ static int accept_connections(void *arg)
     ly__io_init(&w->listener, ly_sock_fileno(s->listener[w->index]));
     while (r >= 0 && ly__accepts(s)) {
         r = accept_and_wait(w);
-        ly__connections_fail(w);
+        fail_unstarted(w);
         if (w->index == 0 && s->options.hooks.service_actions)
             s->options.hooks.service_actions(s);
     }
@@ -241,7 +248,7 @@ int ly__worker_main(void *worker)
     if (w->index == 0)
         ly__workers_handed_out(s);
     w->draining = true;
-    ly__connections_fail(w);
+    fail_unstarted(w);
     ly__connections_drop(w);
     drain(w);
     ly_scope_close(w->requests);

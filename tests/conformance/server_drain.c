@@ -37,8 +37,9 @@ static int wait_in_scope(struct ly_request *rq)
 
 static int finish(struct ly_request *rq)
 {
+    (void)rq;
     count(1);
-    return ly_sendall(rq->sock, "bye", 3) == 0 ? 0 : 0; /* cancelled too: sending may say so */
+    return 0;
 }
 
 static struct ly_sock *begin(struct ly_server *s)

@@ -69,15 +69,12 @@ static int client(void *arg)
         if (ly_socket(&s, soak.address.u.family, SOCK_STREAM, 0) < 0)
             return -1;
         ly_sock_set_timeout(s, 20000);
-        bool is_good = roll(2) == 0;
         if (ly_sock_connect(s, &soak.address) < 0)
             soak.wrong++;
-        else if (!is_good)
+        else if (roll(2) == 0)
             misbehave(s, roll(4));
-        else if (converse(s) == 0)
-            soak.good++;
         else
-            soak.wrong++;
+            *(converse(s) == 0 ? &soak.good : &soak.wrong) += 1;
         ly_sock_free(s);
     }
     return 0;
