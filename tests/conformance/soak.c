@@ -134,6 +134,7 @@ static void run_soak(const struct cell *c, struct ly_server_options o, int conne
     o.hooks.handle_error = ignore_error; /* resets are meant to happen */
     o.listen.backlog = 1024;
     o.poll_interval_ms = 20;
+    int before = open_descriptors();
     struct ly_server *server = open_server(c, o);
     soak = (struct soak){.connections = connections, .random = 88172645463325252u};
     assert_int_equal(ly_server_address(server, &soak.address), 0);
@@ -142,16 +143,15 @@ static void run_soak(const struct cell *c, struct ly_server_options o, int conne
     serve(&s, server);
     exchange(server, "before", "before");
     AWAIT(stats_of(server).active == 0);
-    int before = open_descriptors();
     let_clients_come(go[1], clients);
     AWAIT(stats_of(server).active == 0);
     exchange(server, "after", "after");
     assert_int_equal(stats_of(server).accepted, connections + 2);
     AWAIT(stats_of(server).active == 0);
-    assert_int_equal(open_descriptors(), before);
     end_server(&s);
     close(go[0]);
     close(go[1]);
+    assert_int_equal(open_descriptors(), before);
 }
 
 ROW(ten_thousand_connections_come_and_go_on_fibers, FIBERS)
