@@ -160,7 +160,7 @@ static int leave(struct ly__tree *t)
         size_t length = strlen(t->path);
         char kept = t->path[l->length];
         int r = reopen(t, l);
-        if (r < 0)
+        if (r < 0 || !l->names)
             return r;
         t->path[l->length] = kept;
         t->path[length] = '\0';
