@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define LY__TRANSFER_SMALL 65536       /* files up to this are sent with their hash in front */
-#define LY__TRANSFER_CHUNK (256 << 10) /* bytes of a large file received, hashed and written at a time */
+#define LY__TRANSFER_CHUNK (1024 << 10) /* bytes of a large file received, hashed and written at a time */
 
 struct ly__transfer_counts {
     int64_t files;  /* transferred whole */
