@@ -4,8 +4,7 @@
  *
  * The first worker is the calling task: a thread, which then runs a loop, or a fiber, whose loop is used. The
  * others are threads. Each worker has a listener of its own (SO_REUSEPORT), among which the kernel spreads
- * the connections, or the first one's acceptor hands them out in turn. Nobody accepts before all workers are
- * ready.
+ * the connections, or the first one's acceptor, which begins when all workers are ready, hands them out in turn.
  */
 #include "server/worker.h"
 #include <errno.h>
