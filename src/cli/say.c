@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/escape.h"
 #include "cli/command.h"
+#include <lanyard/error.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -22,7 +23,11 @@ void ly__cli_say(const char *name, const char *format, ...)
 int ly__cli_parse(const struct argp *argp, int argc, char **argv, unsigned flags, void *input)
 {
     static char name[64];
-    snprintf(name, sizeof name, "lanyard %s", argv[0]);
+    const char *command = argv[0];
+    snprintf(name, sizeof name, "lanyard %s", command);
     argv[0] = name;
-    return argp_parse(argp, argc, argv, flags, NULL, input);
+    int r = argp_parse(argp, argc, argv, flags, NULL, input);
+    if (r != 0)
+        ly__cli_say(command, "cannot read the command line: %s", ly_error_text(-r));
+    return r;
 }

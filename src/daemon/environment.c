@@ -27,9 +27,17 @@ static int add(struct ly__environment *e, const char *name, const char *otherwis
     return 0;
 }
 
+/* What the user database says; asked only if the environment leaves something open. */
+static const struct passwd *look_up(void)
+{
+    if (getenv("HOME") && getenv("USER") && getenv("LOGNAME") && getenv("SHELL"))
+        return NULL;
+    return getpwuid(geteuid());
+}
+
 int ly__environment_init(struct ly__environment *e)
 {
-    const struct passwd *me = getpwuid(geteuid());
+    const struct passwd *me = look_up();
     const struct {
         const char *name, *otherwise;
     } rows[] = {

@@ -16,7 +16,8 @@ static void wake(void *data)
 {
     static const uint64_t one = 1;
     struct ly__reactor *r = data;
-    while (write(r->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
+    /* EAGAIN: it is awake already. No other failure would be final, and a lost wake-up would be. */
+    for (int tries = 0; tries < 3 && write(r->wake_fd, &one, sizeof one) < 0 && errno != EAGAIN; tries++)
         ;
 }
 

@@ -147,6 +147,7 @@ static int accept_batch(struct ly__worker *w)
 static int accept_and_wait(struct ly__worker *w)
 {
     int r = accept_batch(w);
+    ly__connections_fail(w); /* those the batch itself left: nobody would end the wait for them */
     if (r == EMPTY)
         r = wait_for_connection(w);
     else if (r == BLOCKED)

@@ -29,7 +29,11 @@ class Connection:
         if kind == "unix":
             self.socket = socket.socket(socket.AF_UNIX)
             self.socket.settimeout(PATIENCE)
-            self.socket.connect(rest)
+            try:
+                self.socket.connect(rest)
+            except OSError:
+                self.socket.close()
+                raise
         else:
             host, _, port = rest.removeprefix("//").rpartition(":")
             self.socket = socket.create_connection((host, int(port)), PATIENCE)
@@ -123,12 +127,13 @@ class Server:
 
     def wait_for(self, text, times=1):
         """Wait until the log has this text so many times; gives the log."""
-        with inotify(self.folder) as changed:
+        with inotify(self.folder, self.pid) as changed:
             while True:
+                ended = self.process.poll() is not None
                 log = self.log.read_text(errors="replace")
                 if log.count(text) >= times:
                     return log
-                if self.process.poll() is not None:
+                if ended:
                     raise AssertionError(f"the server has ended ({self.process.returncode}): {log}")
                 changed()
 
@@ -156,16 +161,19 @@ class Server:
 
 
 @contextlib.contextmanager
-def inotify(folder):
-    """Gives a function that waits until something in the folder changes, or a second has passed."""
+def inotify(folder, pid):
+    """Gives a function that waits until something in the folder changes or the process ends."""
     import ctypes
     import select
     libc = ctypes.CDLL(None, use_errno=True)
     fd = libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
     libc.inotify_add_watch(fd, os.fsencode(folder), 0x3c2)  # modify, create, delete, move
 
+    process = os.pidfd_open(pid)
+
     def changed():
-        select.select([fd], [], [], 1)
+        if not select.select([fd, process], [], [], PATIENCE)[0]:
+            raise AssertionError("nothing happens")
         with contextlib.suppress(BlockingIOError):
             os.read(fd, 65536)
 
@@ -173,6 +181,7 @@ def inotify(folder):
         yield changed
     finally:
         os.close(fd)
+        os.close(process)
 
 
 def status_number(pid, name):
