@@ -4,7 +4,8 @@
  *
  * The first worker is the calling task: a thread, which then runs a loop, or a fiber, whose loop is used. The
  * others are threads. Each worker has a listener of its own (SO_REUSEPORT), among which the kernel spreads
- * the connections, or the first one's acceptor, which begins when all workers are ready, hands them out in turn.
+ * the connections, or the first one's acceptor, which begins when all workers are ready, hands them out in
+ * turn.
  */
 #include "server/worker.h"
 #include <errno.h>
