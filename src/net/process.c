@@ -220,13 +220,14 @@ void ly_process_free(struct ly_process *p)
 {
     if (!p)
         return;
-    if (look(p) != 1 && !atomic_load(&p->lost)) {
+    bool runs = look(p) != 1 && !atomic_load(&p->lost);
+    if (runs)
         ly_process_kill(p, SIGKILL, true);
+    close_pipes(p); /* one that may not be killed, since it runs as somebody else, mostly ends by this */
+    if (runs)
         wait_for_death(p);
-    }
     while (!atomic_load(&p->lost) && waitid(P_PIDFD, (id_t)p->io.fd, NULL, WEXITED) < 0 && errno == EINTR)
         ;
-    close_pipes(p);
     ly__io_close(&p->io);
     free(p);
 }
