@@ -1,204 +1,203 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Sockets and processes with each allocation and each system call failing once, in a thread and in a loop:
- * the failure is reported or made up for, and leaves no descriptor, no file, no child.
+/* Sockets with each of their calls failing once, over TCP and Unix sockets, in threads and on each reactor.
  */
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "places.h"
+#include <netinet/tcp.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-#include <lanyard/fiber.h>
-#include <lanyard/process.h>
-#include <lanyard/stream.h>
-
-#include "inject.h"
 
 static char directory[] = "/tmp/lanyard-fault-net-XXXXXX";
-static char path[64], address[80], file[64];
+static char path[64], file[64];
+static char unix_address[80];
 
-static int open_descriptors(void)
-{
-    int n = 0;
-    DIR *d = opendir("/proc/self/fd");
-    while (d && readdir(d))
-        n++;
-    if (d)
-        closedir(d);
-    return n;
-}
+/* ---- the scenarios ---- */
 
-/* ---- the paths ---- */
-
-/* Bytes and a file from one end to the other. */
+/* Each kind of sending with its kind of receiving. */
 static int talk(struct ly_sock *from, struct ly_sock *to)
 {
     char buf[64];
-    struct ly_stream *stream;
-    int r = ly_sendall(from, "one two ", 8);
+    void *lent;
+    static char words[] = "one two ";
+    struct iovec pieces[] = {{.iov_base = words, .iov_len = 4}, {.iov_base = words + 4, .iov_len = 4}};
+    int r = ly_sendall(from, "zero", 4);
     if (r == 0)
-        r = (int)ly_recvall(to, buf, 8);
-    if (r < 0)
-        return r;
-    r = ly_stream_open(&stream, from, &(struct ly_stream_options){.borrow = true});
-    if (r < 0)
-        return r;
-    r = ly_stream_write(stream, "three", 5);
+        r = (int)ly_recvall(to, buf, 4);
+    if (r >= 0)
+        r = ly_sendallv(from, pieces, 2, 0);
     if (r == 0)
-        r = ly_stream_flush(stream);
-    ly_stream_close(stream);
-    int fd = r < 0 ? r : open(file, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return r < 0 ? r : -errno;
-    int64_t sent = ly_sendfile(from, fd, 0, 0);
-    close(fd);
-    return sent < 0 ? (int)sent : (int)ly_recvall(to, buf, 5 + (size_t)sent);
+        r = (int)ly_recvfrom(to, buf, sizeof buf, 0, NULL);
+    if (r >= 0)
+        r = (int)ly_send(from, "three", 5);
+    if (r >= 0)
+        r = (int)ly_recv_lent(to, 5, &lent);
+    if (r > 0)
+        ly_lent_return(lent);
+    return r < 0 ? r : 0;
 }
 
-static int converse(void *arg)
+static int send_file(struct ly_sock *from, struct ly_sock *to)
+{
+    char buf[64];
+    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    int64_t sent = ly_sendfile(from, fd, 0, 0);
+    close(fd);
+    return sent < 0 ? (int)sent : (int)ly_recvall(to, buf, (size_t)sent);
+}
+
+/* A file that sendfile(2) does not send is read and sent. */
+static int send_pipe(struct ly_sock *from, struct ly_sock *to)
+{
+    char buf[64];
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -errno;
+    ssize_t n;
+    do
+        n = write(ends[1], "piped", 5);
+    while (n < 0 && errno == EINTR);
+    int error = errno;
+    close(ends[1]);
+    int64_t sent = n < 0 ? -error : ly_sendfile(from, ends[0], 0, 0);
+    close(ends[0]);
+    return sent < 0 ? (int)sent : (int)ly_recvall(to, buf, (size_t)sent);
+}
+
+static int exchange(struct ly_sock *from, struct ly_sock *to)
+{
+    char byte;
+    int r = talk(from, to);
+    if (r == 0)
+        r = talk(to, from);
+    if (r == 0)
+        r = send_file(from, to);
+    if (r >= 0)
+        r = send_pipe(from, to);
+    if (r >= 0)
+        r = ly_shutdown(from, SHUT_WR);
+    return r < 0 ? r : (int)ly_recv(to, &byte, 1);
+}
+
+/* Small pieces at once: 40 ms of waiting for an acknowledgement would be most of a run. */
+static int hurry(struct ly_sock *s)
+{
+    return ly_sock_family(s) == AF_UNIX ? 0 : ly_sock_set_int(s, IPPROTO_TCP, TCP_NODELAY, 1);
+}
+
+/* The text of the address that a listener got. */
+static int address_of(const struct ly_sock *listener, char *text, size_t cap)
+{
+    struct ly_address a;
+    int r = ly_sock_local(listener, &a);
+    return r < 0 ? r : (int)ly_address_format(&a, text, cap) < 0 ? -EPROTO : 0;
+}
+
+static int converse(void *address)
 {
     struct ly_sock *listener = NULL, *client = NULL, *server = NULL;
     struct ly_address peer;
-    const struct ly_listen_options o = {.mode = 0600, .replace_stale = true};
-    (void)arg;
-    int r = ly_listen(&listener, address, &o);
+    char text[LY_ADDRESS_TEXT];
+    const struct ly_listen_options listening = {.mode = 0600, .replace_stale = true};
+    const struct ly_connect_options connecting = {.timeout_ms = 5000};
+    int r = ly_listen(&listener, address, &listening);
     if (r == 0)
-        r = ly_connect(&client, address, NULL);
+        r = ly_sock_set_timeout(listener, 5000);
+    if (r == 0)
+        r = address_of(listener, text, sizeof text);
+    if (r == 0)
+        r = ly_connect(&client, text, &connecting);
     if (r == 0)
         r = ly_accept(listener, &server, &peer);
     if (r == 0)
-        r = talk(client, server);
+        r = hurry(client);
+    if (r == 0)
+        r = hurry(server);
+    if (r == 0)
+        r = exchange(client, server);
     ly_sock_free(listener);
     ly_sock_free(client);
     ly_sock_free(server);
     return r < 0 ? r : 0;
 }
 
-static int run_program(void *arg)
+static void connections_survive_each_failure(void **state)
 {
-    struct ly_process *p;
-    const char *const argv[] = {"cat", NULL};
-    const struct ly_spawn_options o = {.argv = argv,
-                                       .in = LY_PIPE,
-                                       .out = LY_PIPE,
-                                       .err = LY_NULL,
-                                       .cwd = "/",
-                                       .new_group = true,
-                                       .pipe_size = 1 << 16};
-    char buf[16];
+    static const char *const addresses[] = {"tcp://127.0.0.1:0", "tcp://[::1]:0", unix_address};
+    (void)state;
+    for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++)
+        for (size_t p = 0; p < PLACES; p++)
+            sweep_place_with(addresses[i], &places[p], converse, (void *)(uintptr_t)addresses[i]);
+}
+
+static int converse_by_name(void *arg)
+{
     (void)arg;
-    int r = ly_process_spawn(&p, &o);
+    return converse((void *)(uintptr_t) "tcp://localhost:0");
+}
+
+/* The resolver reads files and asks for memory of its own; its errors are its own, too. */
+static void names_survive_each_failure(void **state)
+{
+    (void)state;
+    sweep_place("by name", &places[0], converse_by_name);
+    sweep_place("by name", &places[1], converse_by_name);
+}
+
+static int wrap_descriptors(void *arg)
+{
+    struct ly_sock *a, *b, *again = NULL;
+    (void)arg;
+    int r = ly_socketpair(&a, &b);
     if (r < 0)
         return r;
-    r = ly_pipe_writeall(ly_process_stdin(p), "text", 4);
-    ly_process_close_stdin(p);
-    ssize_t n = r;
-    while (r == 0 && (n = ly_pipe_read(ly_process_stdout(p), buf, sizeof buf)) > 0)
-        ;
-    r = n < 0 ? (int)n : ly_process_wait(p, NULL, LY_FOREVER);
-    ly_process_free(p);
+    int fd = ly_sock_detach(a);
+    r = fd < 0 ? fd : ly_sock_from_fd(&again, fd);
+    if (r < 0 && fd >= 0)
+        close(fd); /* not taken */
+    if (r == 0)
+        r = talk(again, b);
+    ly_sock_free(a);
+    ly_sock_free(b);
+    ly_sock_free(again);
     return r;
 }
 
-/* ---- failing them ---- */
-
-struct trial {
-    ly_task_fn *path;
-    const char *calls;
-    unsigned long nth;
-    unsigned long hits; /* whether the nth call was made */
-    int result;
-};
-
-static int try_once(void *arg)
-{
-    struct trial *t = arg;
-    if (ly_fault_arm(t->calls, t->nth, 0) < 0)
-        return -EINVAL;
-    t->result = t->path(NULL);
-    t->hits = ly_fault_hits();
-    ly_fault_disarm();
-    return 0;
-}
-
-static int run_in(const char *reactor, ly_task_fn *fn, void *arg)
-{
-    return reactor ? ly_run(fn, arg, &(struct ly_run_options){.reactor = reactor}) : fn(arg);
-}
-
-static void assert_clean(int descriptors)
-{
-    assert_int_equal(open_descriptors(), descriptors);
-    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
-}
-
-/* Returns how many of the failures were reported. */
-static int fail_each(ly_task_fn *fn, const char *calls, const char *reactor)
-{
-    assert_int_equal(run_in(reactor, fn, NULL), 0);
-    int descriptors = open_descriptors(), reported = 0;
-    for (unsigned long nth = 1;; nth++) {
-        struct trial t = {.path = fn, .calls = calls, .nth = nth};
-        assert_int_equal(run_in(reactor, try_once, &t), 0);
-        assert_clean(descriptors);
-        if (!t.hits)
-            break;
-        assert_true(t.result <= 0);
-        reported += t.result < 0;
-    }
-    assert_int_equal(run_in(reactor, fn, NULL), 0);
-    return reported;
-}
-
-/* In a loop the calls are named one by one: the write that wakes a loop goes to an eventfd and cannot fail.
- */
-static void fail_everything(ly_task_fn *fn)
-{
-    static const char *const reactors[] = {"epoll!", "poll!"};
-    static const char *const calls[] = {"any-alloc",  "socket", "connect",     "accept4", "recv",
-                                        "send",       "pipe2",  "posix_spawn", "waitid",  "pidfd_open",
-                                        "sendfile",   "fcntl",  "epoll_ctl",   "poll",    "pthread_create",
-                                        "epoll_wait", "open",   "getsockopt"};
-    assert_true(fail_each(fn, "any-alloc", NULL) > 3);
-    assert_true(fail_each(fn, "any-syscall", NULL) > 5);
-    for (size_t i = 0; i < sizeof reactors / sizeof *reactors; i++) {
-        for (size_t j = 0; j < sizeof calls / sizeof *calls; j++)
-            fail_each(fn, calls[j], reactors[i]);
-    }
-}
-
-static void sockets_survive_each_failure(void **state)
+static void wrapped_descriptors_survive_each_failure(void **state)
 {
     (void)state;
-    fail_everything(converse);
+    sweep_places("wrapped descriptors", wrap_descriptors);
 }
 
-static void processes_survive_each_failure(void **state)
+/* ---- short transfers ---- */
+
+static void calls_that_move_one_byte_lose_none(void **state)
 {
+    static const char *const calls[] = {"send", "sendmsg", "sendfile", "read", "write", "pread"};
+    static const char *const addresses[] = {"tcp://127.0.0.1:0", unix_address};
     (void)state;
-    fail_everything(run_program);
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
+        for (size_t a = 0; a < 2; a++)
+            for (size_t p = 0; p < PLACES; p++) {
+                assert_int_equal(ly_fault_short(calls[i]), 0);
+                int r = run_at(&places[p], converse, (void *)(uintptr_t)addresses[a]);
+                ly_fault_short(NULL);
+                assert_int_equal(r, 0);
+            }
 }
+
+/* ---- files of Unix sockets ---- */
 
 static void a_listener_that_failed_leaves_no_file(void **state)
 {
-    (void)state;
-    static const char *const calls[] = {"listen", "setsockopt", "fchmod", "bind", "malloc"};
+    static const char *const calls[] = {"listen", "setsockopt", "fchmod", "bind",
+                                        "malloc", "open",       "fstat",  "chmod"};
     struct stat st;
+    (void)state;
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
         struct ly_sock *l = NULL;
         unlink(path);
         assert_int_equal(ly_fault_arm(calls[i], 1, 0), 0);
-        int r = ly_listen(&l, address, &(struct ly_listen_options){.mode = 0600});
+        int r = ly_listen(&l, unix_address, &(struct ly_listen_options){.mode = 0600});
         unsigned long hits = ly_fault_hits();
         ly_fault_disarm();
         assert_int_equal(r<0, hits> 0);
@@ -214,24 +213,26 @@ static int set_up(void **state)
         return -1;
     snprintf(path, sizeof path, "%s/s", directory);
     snprintf(file, sizeof file, "%s/file", directory);
-    snprintf(address, sizeof address, "unix:%s", path);
+    snprintf(unix_address, sizeof unix_address, "unix:%s", path);
     FILE *f = fopen(file, "we");
     return f && fputs("some content", f) >= 0 && fclose(f) == 0 ? 0 : -1;
 }
 
 static int tear_down(void **state)
 {
-    (void)state;
     unlink(path);
     unlink(file);
-    return rmdir(directory);
+    rmdir(directory);
+    return sweep_summary(state);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sockets_survive_each_failure),
-        cmocka_unit_test(processes_survive_each_failure),
+        cmocka_unit_test(connections_survive_each_failure),
+        cmocka_unit_test(names_survive_each_failure),
+        cmocka_unit_test(wrapped_descriptors_survive_each_failure),
+        cmocka_unit_test(calls_that_move_one_byte_lose_none),
         cmocka_unit_test(a_listener_that_failed_leaves_no_file),
     };
     return cmocka_run_group_tests_name("fault/net", tests, set_up, tear_down);

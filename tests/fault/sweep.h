@@ -61,7 +61,7 @@ static const struct sweep_kind sweep_kinds[] = {
     {"getsockopt", {ENOBUFS}},
     {"setsockopt", {ENOBUFS}},
     {"getsockname", {ENOBUFS}},
-    {"getpeername", {ENOTCONN, ENOBUFS}},
+    {"getpeername", {ENOBUFS}},
     {"recv", {ECONNRESET, EINTR, ETIMEDOUT}},
     {"recvmsg", {ECONNRESET, EINTR}},
     {"send", {EPIPE, ECONNRESET, EINTR, ENOBUFS}},
