@@ -204,9 +204,10 @@ static int converse(struct ly__remote *r)
     e = ly_go(scope, ly__remote_pass_signals, r);
     if (e == 0 && r->options->input)
         e = ly_go(scope, ly__remote_feed, r);
-    int status = e < 0 ? fail("cannot start", e) : receive(r);
+    if (e == 0)
+        _exit(receive(r)); /* all is written, and the system clears away faster than we could */
     ly_scope_close(scope);
-    return status;
+    return fail("cannot start", e);
 }
 
 static int run(void *arg)

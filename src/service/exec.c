@@ -38,6 +38,7 @@
 #include <unistd.h>
 
 #define GRACE_MS 2000 /* between asking a group to end and making it */
+#define SHORT_MS 1    /* commands that end within it are served without pumps */
 #define LOOK_MS 50    /* how soon a server that ends at once is noticed */
 
 /* ---- starting ---- */
@@ -79,8 +80,7 @@ static int start(struct ly__session *s, const struct ly__command *c, struct ly_p
                                                                      .in = c->input ? LY_PIPE : LY_NULL,
                                                                      .out = LY_PIPE,
                                                                      .err = LY_PIPE,
-                                                                     .new_group = true,
-                                                                     .pipe_size = LY__EXEC_PIPE});
+                                                                     .new_group = true});
     close(cwd);
     if (r == -ECANCELED)
         return r;
@@ -104,9 +104,7 @@ static int announce(struct ly__session *s, pid_t pid)
         r = ly_json_put_bool(&s->out, "started", true);
     if (r == 0)
         r = ly_json_put_int(&s->out, "pid", pid);
-    if (r == 0)
-        r = ly__session_send(s, 0);
-    return r < 0 ? r : ly_stream_flush(s->stream);
+    return r < 0 ? r : ly__session_send(s, 0);
 }
 
 /* ---- ending ---- */
@@ -195,6 +193,24 @@ static int attend(struct ly__run *run, int64_t timeout_ms, int *ret_status)
     return run->failure < 0 ? run->failure : r;
 }
 
+/*
+ * Most commands are over at once. Then all they wrote is in the pipes, and the whole answer goes out from
+ * here, with few calls. Returns 1 if it was so, 0 if not, or an error.
+ */
+static int finish_short(struct ly__run *run)
+{
+    int status = 0;
+    if (ly_process_stdin(run->process) || ly_process_wait(run->process, &status, SHORT_MS) < 0)
+        return 0;
+    run->ended = true;
+    int r = ly__pump_rest(&run->out);
+    if (r == 0)
+        r = ly__pump_rest(&run->err);
+    if (r == 0)
+        r = report_end(run, status);
+    return r < 0 ? r : 1;
+}
+
 static int run_process(struct ly__session *s, struct ly_process *process, int64_t timeout_ms)
 {
     struct ly__run run = {.session = s, .process = process};
@@ -204,6 +220,10 @@ static int run_process(struct ly__session *s, struct ly_process *process, int64_
     int r = ly_mutex_new(&run.sending, LY_LOCAL);
     if (r == 0)
         r = announce(s, ly_process_pid(process));
+    if (r == 0)
+        r = finish_short(&run);
+    if (r == 0)
+        r = ly_stream_flush(s->stream);
     ly_sock_set_timeout(s->sock, LY_FOREVER);
     if (r == 0)
         r = attend(&run, timeout_ms, &status);
@@ -214,7 +234,7 @@ static int run_process(struct ly__session *s, struct ly_process *process, int64_
     ly__pump_done(&run.out);
     ly__pump_done(&run.err);
     ly_mutex_free(run.sending);
-    return r;
+    return r < 0 ? r : 0;
 }
 
 static int run_command(struct ly__session *s, const struct ly_frame *f)

@@ -2,6 +2,7 @@
 /* Output: from one of the command's pipes to the client, a frame for each read. */
 #include "service/exec_run.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
@@ -38,16 +39,21 @@ static int send_locked(struct ly__pump *p, size_t n)
     int r = ly_mutex_lock(p->run->sending, LY_FOREVER);
     if (r < 0)
         return r;
-    r = p->run->lost ? -EPIPE : ly_sendallv(p->run->session->sock, parts, 2, 0);
+    r = p->run->lost ? -EPIPE : ly_stream_flush(p->run->session->stream);
+    if (r == 0)
+        r = ly_sendallv(p->run->session->sock, parts, 2, 0);
     ly_mutex_unlock(p->run->sending);
     return r;
 }
 
-/* Send the first n of p->bytes; a frame that has begun is sent whole, whatever is cancelled. */
+/* Send the first n of p->bytes. While pumps are cancelled to end them, a frame that has begun is sent whole.
+ */
 static int send_frame(struct ly__pump *p, size_t n)
 {
     struct ly_scope *shield;
     int r = make_head(p, n);
+    if (r == 0 && !p->run->pumping)
+        return send_locked(p, n);
     if (r == 0)
         r = ly_scope_open(&shield, &(struct ly_scope_options){.shield = true});
     if (r < 0)
@@ -57,13 +63,21 @@ static int send_frame(struct ly__pump *p, size_t n)
     return r;
 }
 
-/* Send what the pipe holds now and no more. */
-static int send_rest(struct ly__pump *p)
+static int make_room(struct ly__pump *p)
+{
+    if (!p->bytes)
+        p->bytes = malloc(LY__EXEC_READ);
+    return p->bytes ? 0 : -ENOMEM;
+}
+
+int ly__pump_rest(struct ly__pump *p)
 {
     int left = 0, r = 0;
     int fd = ly_pipe_fileno(p->pipe);
     if (ioctl(fd, FIONREAD, &left) < 0)
         return -errno;
+    if (left > 0)
+        r = make_room(p);
     while (left > 0 && r == 0 && !p->run->lost) {
         ssize_t n = read(fd, p->bytes, left < LY__EXEC_READ ? (size_t)left : LY__EXEC_READ);
         if (n < 0 && errno == EINTR)
@@ -76,16 +90,23 @@ static int send_rest(struct ly__pump *p)
     return r;
 }
 
+/* A command with much to say gets a larger pipe, so that it and the pump take fewer turns. A wish: the system
+ * has a limit. */
+static void widen(struct ly__pump *p)
+{
+    p->wide = true;
+    fcntl(ly_pipe_fileno(p->pipe), F_SETPIPE_SZ, LY__EXEC_PIPE);
+}
+
 static int pump(struct ly__pump *p)
 {
-    int r = 0;
-    p->bytes = malloc(LY__EXEC_READ);
-    if (!p->bytes)
-        return -ENOMEM;
+    int r = make_room(p);
     while (r == 0) {
         ssize_t n = ly_pipe_read(p->pipe, p->bytes, LY__EXEC_READ);
         if (n <= 0)
             return (int)n;
+        if (n == LY__EXEC_READ && !p->wide)
+            widen(p);
         r = send_frame(p, (size_t)n);
     }
     return r;
@@ -96,7 +117,7 @@ int ly__exec_pump(void *arg)
     struct ly__pump *p = arg;
     int r = pump(p);
     if (r == -ECANCELED && p->run->ended && !p->run->lost)
-        r = send_rest(p);
+        r = ly__pump_rest(p);
     if (r < 0)
         ly__exec_lose(p->run);
     return r;

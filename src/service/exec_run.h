@@ -19,6 +19,7 @@ struct ly__pump {
     struct ly_pipe *pipe;  /* borrowed of the process */
     const char *name;      /* "out" or "err" */
     char *bytes;           /* LY__EXEC_READ of them; NULL until there is output */
+    bool wide;             /* the pipe has been enlarged */
     struct ly_buffer head; /* of the frame being sent */
 };
 
@@ -38,6 +39,9 @@ struct ly__run {
 
 void ly__pump_init(struct ly__pump *p, struct ly__run *run, struct ly_pipe *pipe, const char *name);
 void ly__pump_done(struct ly__pump *p);
+
+/* Send what the pipe holds now and no more. Returns 0 or an error of ly_sendall. Suspends. */
+int ly__pump_rest(struct ly__pump *p);
 
 /* The two kinds of fiber; arg is the struct ly__pump, the struct ly__run. */
 int ly__exec_pump(void *arg);
