@@ -73,7 +73,7 @@ static int read_argv(struct ly__command *c, struct reader *r, struct ly_json arg
         if (!c->argv[n++])
             return LY_EFIELD;
     }
-    return *c->argv[0] ? 0 : LY_EFIELD;
+    return c->argv[0] && *c->argv[0] ? 0 : LY_EFIELD;
 }
 
 static int read_shell(struct ly__command *c, struct reader *r, struct ly_json line)

@@ -50,7 +50,7 @@ static int send_locked(struct ly__pump *p, size_t n)
  */
 static int send_frame(struct ly__pump *p, size_t n)
 {
-    struct ly_scope *shield;
+    struct ly_scope *shield = NULL;
     int r = make_head(p, n);
     if (r == 0 && !p->run->pumping)
         return send_locked(p, n);
