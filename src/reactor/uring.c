@@ -97,11 +97,39 @@ static void arm_wake(struct uring_reactor *u)
     io_uring_sqe_set_data(sqe, &u->wake);
 }
 
+/* Have the kernel take what is queued, so that it can be cancelled. It may refuse for a moment: a signal
+ * came, or completions are waiting that it has no room for, which asking for events makes. */
+static void submit_now(struct uring_reactor *u)
+{
+    int r = io_uring_submit(&u->ring);
+    for (int i = 0; i < SUBMIT_TRIES && (r == -EINTR || r == -EAGAIN || r == -EBUSY); i++) {
+        if (r != -EINTR)
+            io_uring_get_events(&u->ring);
+        r = io_uring_submit(&u->ring);
+    }
+}
+
+/* What is in flight holds its sockets, and the kernel takes a ring apart only some time after it was closed:
+ * until then an address would stay in use, and a peer would see no end. */
+static void close_ring(struct uring_reactor *u)
+{
+    struct io_uring_sync_cancel_reg cancel = {
+        .fd = -1,
+        .flags = IORING_ASYNC_CANCEL_ANY,
+        .timeout = {.tv_sec = -1, .tv_nsec = -1},
+    };
+    submit_now(u);
+    while (io_uring_register_sync_cancel(&u->ring, &cancel) == -EINTR)
+        ;
+    io_uring_get_events(&u->ring);
+    io_uring_queue_exit(&u->ring);
+}
+
 static void uring_close(struct ly__reactor *r)
 {
     struct uring_reactor *u = of(r);
     if (u->open)
-        io_uring_queue_exit(&u->ring);
+        close_ring(u);
     while (u->all) {
         struct poll_op *p = u->all;
         u->all = p->next_all;
@@ -257,18 +285,6 @@ static void uring_disarm(struct ly__reactor *r, struct ly__io *io, enum ly__dir 
         return;
     io_uring_prep_cancel(sqe, p, 0);
     io_uring_sqe_set_data(sqe, NULL);
-}
-
-/* Have the kernel take what is queued, so that it can be cancelled. It may refuse for a moment: a signal
- * came, or completions are waiting that it has no room for, which asking for events makes. */
-static void submit_now(struct uring_reactor *u)
-{
-    int r = io_uring_submit(&u->ring);
-    for (int i = 0; i < SUBMIT_TRIES && (r == -EINTR || r == -EAGAIN || r == -EBUSY); i++) {
-        if (r != -EINTR)
-            io_uring_get_events(&u->ring);
-        r = io_uring_submit(&u->ring);
-    }
 }
 
 static void uring_forget(struct ly__reactor *r, struct ly__io *io)
