@@ -83,8 +83,8 @@ static void mark_cancelled(struct ly_scope *s)
         return;
     atomic_store(&s->cancelled, true);
     int fd = atomic_load(&s->cancel_fd);
-    if (fd >= 0 && write(fd, &one, sizeof one) < 0)
-        assert(errno == EAGAIN);
+    while (fd >= 0 && write(fd, &one, sizeof one) < 0 && errno == EINTR)
+        ;
     ly__list_each (c, &s->children) {
         struct ly_scope *child = ly__container_of(c, struct ly_scope, in_parent);
         if (!child->shield)

@@ -79,8 +79,8 @@ static void mark_cancelled(struct ly_scope *s)
     static const uint64_t one = 1;
     atomic_store(&s->cancelled, true);
     int fd = atomic_load(&s->cancel_fd);
-    if (fd >= 0 && write(fd, &one, sizeof one) < 0)
-        return; /* it is readable already */
+    while (fd >= 0 && write(fd, &one, sizeof one) < 0 && errno == EINTR)
+        ; /* any other error: it is readable already */
 }
 
 /* SIGTERM. A shield keeps the outer cancellation away, as it does elsewhere. */
