@@ -109,7 +109,9 @@ static int wait_in_thread(struct pollfd *p, int n, int64_t deadline)
         int64_t scopes = ly__task_deadline(t), limit = deadline < scopes ? deadline : scopes;
         int64_t left = limit == LY_NEVER ? -1 : (limit - ly_now() + 999999) / 1000000;
         r = poll(p, (nfds_t)n + 1, limit == LY_NEVER ? -1 : left < 0 ? 0 : left > 60000 ? 60000 : (int)left);
-        if (r < 0 && errno != EINTR)
+        if (r < 0 && errno == ENOMEM)
+            ly_sleep(LY__PAUSE_MS); /* no reason to end a server */
+        else if (r < 0 && errno != EINTR)
             return -errno;
         if (r > 0 && !(r == 1 && p[n].revents))
             return 0;

@@ -147,7 +147,7 @@ static int accept_batch(struct ly__worker *w)
 static int accept_and_wait(struct ly__worker *w)
 {
     int r = accept_batch(w);
-    ly__connections_fail(w); /* those the batch itself left: nobody would end the wait for them */
+    fail_unstarted(w); /* those the batch itself left: nobody would end the wait for them */
     if (r == EMPTY)
         r = wait_for_connection(w);
     else if (r == BLOCKED)
@@ -217,6 +217,25 @@ static void drain(struct ly__worker *w)
     ly_scope_close(aside);
 }
 
+/* Wait for the end. Where another worker accepts for this one, the connections that get no fiber are failed
+ * here. */
+static int await_stop(struct ly__worker *w, int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    bool alone = w->index >= w->server->listeners;
+    int r;
+    do {
+        if (alone) {
+            fail_unstarted(w);
+            w->accepting = ly__loop_here->running;
+        }
+        r = await_readable(w, fd, LY_NEVER);
+        if (alone)
+            w->accepting = NULL;
+    } while (r == 0 && alone && poll(&p, 1, 0) == 0);
+    return r;
+}
+
 /* Accept until asked to stop. */
 static int accept_until_stop(struct ly__worker *w)
 {
@@ -228,7 +247,7 @@ static int accept_until_stop(struct ly__worker *w)
     if (w->index < s->listeners)
         r = ly_go(accepting, accept_connections, w);
     if (r == 0)
-        r = await_readable(w, ly__hands_out(s) && w->index > 0 ? s->handed_out_fd : s->stop_fd, LY_NEVER);
+        r = await_stop(w, ly__hands_out(s) && w->index > 0 ? s->handed_out_fd : s->stop_fd);
     ly_scope_close(accepting);
     return r;
 }
