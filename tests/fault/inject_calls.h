@@ -87,7 +87,6 @@ WRAP_AS(struct dirent *, readdir, readdir, NULL, (DIR * d), (d))
 WRAP_AS(struct dirent64 *, readdir64, readdir, NULL, (DIR * d), (d))
 
 WRAP(int, epoll_create1, (int flags), (flags))
-WRAP(int, epoll_ctl, (int e, int op, int fd, struct epoll_event *event), (e, op, fd, event))
 WRAP(int, epoll_wait, (int e, struct epoll_event *events, int n, int ms), (e, events, n, ms))
 WRAP(int, epoll_pwait2,
      (int e, struct epoll_event *events, int n, const struct timespec *t, const sigset_t *mask),
@@ -178,6 +177,17 @@ LY_FAULT_API int pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*r
     if (error)
         free(b);
     return error;
+}
+
+/* To forget a descriptor needs nothing that could be wanting. */
+LY_FAULT_API int epoll_ctl(int e, int op, int fd, struct epoll_event *event)
+{
+    NEXT(epoll_ctl);
+    int error = op == EPOLL_CTL_DEL ? 0 : fails(CALL_epoll_ctl);
+    if (!error)
+        return next.call(e, op, fd, event);
+    errno = error;
+    return -1;
 }
 
 /* One that a signal interrupts goes on behind the caller's back. */
