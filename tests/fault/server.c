@@ -133,24 +133,12 @@ static int serving(enum ly_policy policy, const char *name, unsigned long nth)
     return with_visitor(policy, name, nth, ly_serve_forever);
 }
 
-/* A sanitizer allocates when a thread starts, and ends the process if it cannot. */
-static bool is_the_sanitizers(enum ly_policy policy, const char *name)
-{
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    return strcmp(name, "any-alloc") == 0 && (policy == LY_THREADING || policy == LY_SEQUENTIAL);
-#else
-    (void)policy;
-    (void)name;
-    return false;
-#endif
-}
-
 static void fail_each(enum ly_policy policy, int (*path)(enum ly_policy, const char *, unsigned long))
 {
     path(policy, "any-syscall", 1000000); /* what is made once and stays */
     int before = open_descriptors();
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        for (unsigned long nth = 1; nth < 500 && !is_the_sanitizers(policy, names[i]); nth++) {
+        for (unsigned long nth = 1; nth < 500; nth++) {
             int r = path(policy, names[i], nth);
             bool hit = ly_fault_hits() > 0;
             assert_true(r <= 1);
