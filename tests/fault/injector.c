@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -73,6 +74,22 @@ static void raw_system_calls_fail_too(void **state)
     assert_int_equal(syscall(SYS_pidfd_open, getpid(), 0), -1);
     assert_int_equal(errno, EMFILE);
     assert_int_equal(ly_fault_count("pidfd_open"), 1);
+}
+
+static void a_shortened_call_moves_one_byte_and_leaves_eventfds_alone(void **state)
+{
+    (void)state;
+    char bytes[8];
+    uint64_t count = 1;
+    int fd = open("/dev/zero", O_RDONLY | O_CLOEXEC), event = eventfd(1, EFD_CLOEXEC);
+    assert_int_equal(ly_fault_short("read"), 0);
+    assert_int_equal(read(fd, bytes, sizeof bytes), 1);
+    assert_int_equal(read(event, &count, sizeof count), sizeof count);
+    assert_int_equal(ly_fault_short(NULL), 0);
+    assert_int_equal(read(fd, bytes, sizeof bytes), sizeof bytes);
+    assert_int_equal(ly_fault_short("reed"), -1);
+    close(fd);
+    close(event);
 }
 
 static void a_buffer_whose_allocation_fails_keeps_its_content(void **state)
@@ -155,6 +172,7 @@ int main(int argc, char **argv)
         FAULT_TEST(all_calls_from_the_nth_on_may_fail),
         FAULT_TEST(a_failed_close_has_closed),
         FAULT_TEST(raw_system_calls_fail_too),
+        FAULT_TEST(a_shortened_call_moves_one_byte_and_leaves_eventfds_alone),
         FAULT_TEST(a_buffer_whose_allocation_fails_keeps_its_content),
         FAULT_TEST(unknown_names_are_refused),
         FAULT_TEST(a_preloaded_program_s_call_fails_and_is_reported),
