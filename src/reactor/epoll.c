@@ -2,19 +2,29 @@
 /*
  * The epoll reactor: a descriptor is registered once, for both directions, edge-triggered. Arming costs
  * nothing after that: every edge sets a latch whether somebody waits or not.
+ *
+ * Another thread may take a descriptor out while epoll_wait is about to return an event of it; it goes on a
+ * list, by which the events are sifted before they are delivered.
  */
 #include "reactor/reactor.h"
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
 #define BATCH 512
+#define GONE 32
 
 struct epoll_reactor {
     struct ly__reactor base;
     int fd;
     struct epoll_event events[BATCH];
+    pthread_mutex_t lock; /* of what follows, against threads that take a descriptor out */
+    bool fetching;        /* epoll_wait runs */
+    int gone_count;
+    const struct ly__io *gone[GONE]; /* taken out meanwhile */
 };
 
 static struct epoll_reactor *of(struct ly__reactor *r)
@@ -27,6 +37,7 @@ static void epoll_close(struct ly__reactor *r)
     ly__reactor_done(r); /* first: nobody looks for it any more */
     if (of(r)->fd >= 0)
         close(of(r)->fd);
+    pthread_mutex_destroy(&of(r)->lock);
     free(r);
 }
 
@@ -36,6 +47,9 @@ static int epoll_open(struct ly__reactor **ret_reactor)
     if (!e)
         return -ENOMEM;
     e->fd = -1;
+    e->gone_count = 0;
+    e->fetching = false;
+    pthread_mutex_init(&e->lock, NULL);
     int r = ly__reactor_init(&e->base, &ly__epoll_ops);
     if (r < 0)
         goto out;
@@ -66,34 +80,64 @@ static unsigned events_of(uint32_t events)
     return mask;
 }
 
+/* Strike out the events of descriptors that were taken out while they were fetched. With the lock. */
+static void sift(struct epoll_reactor *e, int count)
+{
+    for (; e->gone_count > 0; e->gone_count--)
+        for (int i = 0; i < count; i++)
+            if (e->events[i].data.ptr == e->gone[e->gone_count - 1])
+                e->events[i].events = 0;
+}
+
+static void set_fetching(struct epoll_reactor *e, bool fetching)
+{
+    pthread_mutex_lock(&e->lock);
+    e->fetching = fetching;
+    pthread_mutex_unlock(&e->lock);
+}
+
 /*
  * Ask for the memory of the events to come: the descriptor of one a few ahead, and the fiber that waits for
  * one nearer, whose pointer has arrived by then.
  */
 static void prefetch(const struct epoll_event *event, int left)
 {
-    if (left > 6 && event[6].data.ptr)
+    if (left > 6 && event[6].events && event[6].data.ptr)
         __builtin_prefetch(event[6].data.ptr);
-    if (left > 3 && event[3].data.ptr) {
+    if (left > 3 && event[3].events && event[3].data.ptr) {
         const struct ly__io *io = event[3].data.ptr;
-        uintptr_t watch = (uintptr_t)io->waits[LY__IN]; /* nobody may wait: no pointer to reckon with */
-        __builtin_prefetch((const void *)watch);
-        __builtin_prefetch((const void *)(watch - 64));
+        const char *watch = (const char *)io->waits[LY__IN];
+        if (watch) {
+            __builtin_prefetch(watch);
+            __builtin_prefetch(watch - 64);
+        }
     }
+}
+
+static void deliver(struct epoll_reactor *e, const struct epoll_event *event)
+{
+    struct ly__io *io = event->data.ptr;
+    if (!event->events)
+        return;
+    if (io)
+        ly__io_event(io, events_of(event->events));
+    else
+        ly__reactor_drain_wake(&e->base);
 }
 
 static void epoll_turn(struct ly__reactor *r, int64_t deadline)
 {
     struct epoll_reactor *e = of(r);
+    set_fetching(e, true);
     int n = epoll_wait(e->fd, e->events, BATCH, ly__reactor_ms(deadline));
+    pthread_mutex_lock(&e->lock);
+    e->fetching = false;
+    sift(e, n);
     for (int i = 0; i < n; i++) {
-        struct ly__io *io = e->events[i].data.ptr;
         prefetch(&e->events[i], n - i);
-        if (io)
-            ly__io_event(io, events_of(e->events[i].events));
-        else
-            ly__reactor_drain_wake(r);
+        deliver(e, &e->events[i]);
     }
+    pthread_mutex_unlock(&e->lock);
 }
 
 static int epoll_arm(struct ly__reactor *r, struct ly__io *io, enum ly__dir dir)
@@ -113,10 +157,25 @@ static int epoll_arm(struct ly__reactor *r, struct ly__io *io, enum ly__dir dir)
  * unregister it. */
 static void epoll_forget(struct ly__reactor *r, struct ly__io *io)
 {
+    struct epoll_reactor *e = of(r);
+    bool done = false;
     if (!io->registered)
         return;
-    epoll_ctl(of(r)->fd, EPOLL_CTL_DEL, io->fd, NULL);
+    epoll_ctl(e->fd, EPOLL_CTL_DEL, io->fd, NULL);
     io->registered = false;
+    while (!done) {
+        pthread_mutex_lock(&e->lock);
+        done = !e->fetching || e->gone_count < GONE;
+        if (e->fetching && done)
+            e->gone[e->gone_count++] = io;
+        pthread_mutex_unlock(&e->lock);
+        if (!done) {
+            static const uint64_t one = 1;
+            ssize_t woken = write(e->base.wake_fd, &one, sizeof one); /* so that the list is used up */
+            (void)woken;
+            sched_yield();
+        }
+    }
 }
 
 const struct ly__reactor_ops ly__epoll_ops = {
