@@ -47,6 +47,7 @@ dev_build() {
 dev_install() {
     local prefix=${1:-/usr/local}
     case $prefix in
+    -*) die "no option '$prefix': a prefix is a folder's name" ;;
     /*) ;;
     *) prefix=$PWD/$prefix ;;
     esac

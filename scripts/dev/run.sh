@@ -1,4 +1,4 @@
-# ./dev run: serve this machine on an embedded default.
+# ./dev run: serve this machine, for a first look.
 # shellcheck shell=bash
 
 # What is printed once the server answers. Indented lines are commands; 'dev fresh' runs them as they stand here.
@@ -34,6 +34,9 @@ wait_until_served() {
 dev_run() {
     dev_build
     [ -x build/lanyard ] || die "the program was not built"
+    # What answers below must be the server that is started here, on the default socket.
+    unset LANYARD_HOST
+    ! build/lanyard ping >/dev/null 2>&1 || die "another 'lanyard serve' of yours runs on this machine: end it first"
     local work server status=0
     work=$(mktemp -d "${TMPDIR:-/tmp}/lanyard-run.XXXXXX")
     mkdir "$work/root"
