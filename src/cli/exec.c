@@ -2,6 +2,7 @@
 /* lanyard exec: its command line. */
 #include "cli/command.h"
 #include "cli/exec_remote.h"
+#include "cli/host.h"
 #include "cli/number.h"
 #include <fcntl.h>
 #include <lanyard/error.h>
@@ -63,8 +64,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         e->no_stdin = true;
         return 0;
     case ARGP_KEY_ARG:
+        if (!e->remote.argv && !e->remote.shell && (state->arg_num > 0 || !ly__host_is(arg)))
+            argp_error(state, "the command stands behind --, as in: lanyard exec -- %s", arg);
         if (state->arg_num > 0)
-            argp_error(state, "the command stands behind --");
+            argp_error(state, "'%s' is too much: one HOST, and the command behind --", arg);
         e->remote.host = arg;
         return 0;
     case ARGP_KEY_END:
@@ -114,8 +117,9 @@ int ly__cli_exec(int argc, char **argv)
 {
     struct exec e = {.remote = {.timeout_ms = LY_FOREVER}};
     e.remote.argv = (const char *const *)find_command(&argc, argv);
+    /* In order: of "exec ls -l" the word that is out of place is told, not the option of somebody else. */
     argp_err_exit_status = LY__EXIT_EXEC;
-    if (ly__cli_parse(&argp, argc, argv, 0, &e) != 0)
+    if (ly__cli_parse(&argp, argc, argv, ARGP_IN_ORDER, &e) != 0)
         return LY__EXIT_EXEC;
     e.remote.env = e.env;
     e.remote.input = !e.no_stdin && has_input();

@@ -323,6 +323,16 @@ class Program(ServerCase):
             with self.subTest(arguments):
                 self.assertEqual(cli("exec", *arguments).returncode, 255)
 
+    def test_a_command_without_its_dashes_is_told_where_it_stands(self):
+        for arguments in (("ls", "-l"), ("ls",), ("unix:/nowhere/s", "ls", "-l"), ("--timeout", "1", "ls", "--color")):
+            with self.subTest(arguments):
+                self.assertIn(b"the command stands behind --, as in: lanyard exec -- ls\n", cli("exec", *arguments).stderr)
+        self.assertIn(b"'b' is too much", cli("exec", "unix:/a", "b", "--", "true").stderr)
+
+    def test_options_may_stand_on_either_side_of_the_host(self):
+        self.assertEqual(self.exec("--cwd", "/usr", "--", "pwd").stdout, b"/usr\n")
+        self.assertEqual(cli("exec", "--cwd", "/usr", self.server.address, "--", "pwd").stdout, b"/usr\n")
+
     def test_input_is_passed_on_to_its_end(self):
         data = os.urandom(5_000_000)
         done = self.exec("--", "sha256sum", input=data)
