@@ -29,35 +29,6 @@ static const struct ly__cli_command *find(const char *name)
     return NULL;
 }
 
-/* ---- help ---- */
-
-static void print_help(FILE *to)
-{
-    fprintf(to, "Usage: lanyard COMMAND [ARGUMENT...]\n\n");
-    for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(to, "  %-9s %s\n", commands[i].name, commands[i].summary);
-    fprintf(to, "  %-9s %s\n\n", "help", "this text, or a command's own with its name");
-    fprintf(
-        to,
-        "A machine is named unix:PATH or tcp://127.0.0.1:PORT; by default it is $LANYARD_HOST, else your own server\n"
-        "on this machine. 'lanyard COMMAND --help' has the rest.\n");
-}
-
-static int run_help(int argc, char **argv)
-{
-    static char option[] = "--help";
-    if (argc < 2) {
-        print_help(stdout);
-        return fflush(stdout) == 0 ? 0 : LY__EXIT_FAILURE;
-    }
-    const struct ly__cli_command *c = find(argv[1]);
-    char *arguments[] = {argv[1], option, NULL};
-    if (c)
-        return c->run(2, arguments);
-    ly__cli_say(NULL, "there is no command '%s'", argv[1]);
-    return LY__EXIT_USAGE;
-}
-
 /* ---- the command that was probably meant ---- */
 
 #define NAME_MAX_LENGTH 16
@@ -103,6 +74,34 @@ static int refuse(const char *name)
     else
         ly__cli_say(NULL, "there is no command '%s'; 'lanyard help' lists them", name);
     return LY__EXIT_USAGE;
+}
+
+/* ---- help ---- */
+
+static void print_help(FILE *to)
+{
+    fprintf(to, "Usage: lanyard COMMAND [ARGUMENT...]\n\n");
+    for (size_t i = 0; i < COMMANDS; i++)
+        fprintf(to, "  %-9s %s\n", commands[i].name, commands[i].summary);
+    fprintf(to, "  %-9s %s\n\n", "help", "this text, or a command's own with its name");
+    fprintf(
+        to,
+        "A machine is named unix:PATH or tcp://127.0.0.1:PORT; by default it is $LANYARD_HOST, else your own server\n"
+        "on this machine. 'lanyard COMMAND --help' has the rest.\n");
+}
+
+static int run_help(int argc, char **argv)
+{
+    static char option[] = "--help";
+    if (argc < 2) {
+        print_help(stdout);
+        return fflush(stdout) == 0 ? 0 : LY__EXIT_FAILURE;
+    }
+    const struct ly__cli_command *c = find(argv[1]);
+    char *arguments[] = {argv[1], option, NULL};
+    if (c)
+        return c->run(2, arguments);
+    return refuse(argv[1]);
 }
 
 int main(int argc, char **argv)

@@ -219,6 +219,7 @@ class Usage(unittest.TestCase):
     def test_a_slip_of_the_finger_is_put_right(self):
         done = cli("pign")
         self.assertEqual((done.returncode, done.stderr), (2, b"lanyard: there is no command 'pign'; did you mean 'ping'?\n"))
+        self.assertEqual(cli("help", "pign").stderr, done.stderr)
         self.assertNotIn(b"did you mean", cli("zzzzzzzz").stderr)
         self.assertNotIn(b"\x1b", cli("\x1b[1m").stderr)
 
