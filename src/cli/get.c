@@ -288,7 +288,8 @@ int ly__cli_get(int argc, char **argv)
             "Copy files and directories from what a machine serves. Into a directory they go by their "
             "names; each file replaces an old one only when it is there whole and checked. An "
             "interrupted transfer of a large file goes on where it ended.\v"
-            "Exit status: 0, all is there; 23, some entries failed; 255, no connection.") != 0)
+            "Exit status: 0, all is there; 23, some entries failed; 255, no connection, or "
+            "no such destination here.") != 0)
         return LY__EXIT_USAGE;
     ly__target_init(&g.target, "get");
     int status = get(&g);

@@ -11,6 +11,7 @@
 struct ls {
     char **paths;
     int count;
+    int titles; /* printed so far */
     bool details, json;
 };
 
@@ -105,13 +106,16 @@ static int receive(struct ly__target *t, int r, struct list *l)
     return r;
 }
 
-static int list_one(struct ly__target *t, const struct ls *c)
+/* title: what stands above it, NULL for nothing. */
+static int list_one(struct ly__target *t, struct ls *c, const char *title)
 {
     struct list l = {.count = 0};
     int r = ly__target_begin(t, "ls");
     if (r == 0)
         r = ly_json_put_string(&t->head, "path", t->path);
     r = receive(t, ly__target_send(t, r), &l);
+    if (title && (r == 0 || l.count > 0))
+        printf("%s%s:\n", c->titles++ ? "\n" : "", title);
     print_list(&l, c);
     for (size_t i = 0; i < l.count; i++)
         free(l.texts[i]);
@@ -130,9 +134,8 @@ int ly__cli_ls(int argc, char **argv)
         return LY__EXIT_USAGE;
     ly__target_init(&t, "ls");
     for (int i = 0; i < c.count; i++) {
-        if (c.count > 1 && !c.json)
-            printf("%s%s:\n", i ? "\n" : "", c.paths[i]);
-        if (ly__target_take(&t, c.paths[i]) < 0 || list_one(&t, &c) < 0)
+        const char *title = c.count > 1 && !c.json ? c.paths[i] : NULL;
+        if (ly__target_take(&t, c.paths[i]) < 0 || list_one(&t, &c, title) < 0)
             status = LY__EXIT_FAILURE;
     }
     ly__target_done(&t);

@@ -207,6 +207,18 @@ static int transfer(struct put *p)
     return r < 0 ? r : 0;
 }
 
+/* Make the directory that the sources go into. Returns 0 or an error that was said. */
+static int make_destination(struct ly__target *t)
+{
+    struct ly_frame f;
+    int r = ly__target_begin(t, "mkdir");
+    if (r == 0)
+        r = ly_json_put_string(&t->head, "path", t->path);
+    if (r == 0)
+        r = ly_json_put_bool(&t->head, "parents", true);
+    return ly__target_ask(t, r, &f);
+}
+
 /* Whether the sources go into the destination or become it. Returns 0 or an error that was said. */
 static int find_out(struct put *p)
 {
@@ -222,6 +234,10 @@ static int find_out(struct put *p)
     }
     if (!must || p->into)
         return 0;
+    if (type == 'n' && p->arguments.parents) {
+        p->into = true;
+        return make_destination(t);
+    }
     ly__cli_say("put", "%s: %s", t->path, ly_error_text(type == 'n' ? -ENOENT : -ENOTDIR));
     return -ENOTDIR;
 }

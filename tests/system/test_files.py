@@ -525,6 +525,9 @@ class Program(FilesCase):
         done = cli("put", self.here / "a", self.here / "b", self.there("none"))
         self.assertEqual((done.returncode, done.stdout), (23, b""))
         self.assertIn(b"none: no such file", done.stderr)
+        self.run_ok("put", "-p", self.here / "a", self.here / "b", self.there("new/two"))
+        self.run_ok("put", "-p", self.here / "a", self.there("new/one/"))
+        self.assertEqual((sorted(os.listdir(self.root / "new/two")), os.listdir(self.root / "new/one")), (["a", "b"], ["a"]))
 
     def test_failures_are_told_by_path_and_status_23(self):
         self.write("f")
@@ -535,6 +538,19 @@ class Program(FilesCase):
         done = cli("put", self.here / "missing", self.there("x"))
         self.assertEqual(done.returncode, 23)
         self.assertIn(b"missing: no such file or directory", done.stderr)
+
+    def test_what_is_no_file_directory_or_link_fails_when_it_is_asked_for(self):
+        os.mkfifo(self.root / "fifo")
+        done = cli("get", self.there("fifo"), self.here)
+        self.assertEqual((done.returncode, done.stderr), (23, b"lanyard get: fifo: operation not supported\n"))
+        done = cli("put", "/dev/null", self.there("null"))
+        self.assertEqual((done.returncode, done.stderr), (23, b"lanyard put: /dev/null: operation not supported\n"))
+        self.assertEqual((os.listdir(self.here), os.listdir(self.root)), ([], ["fifo"]))
+
+    def test_ls_puts_no_title_above_what_it_cannot_list(self):
+        (self.root / "d").mkdir()
+        done = cli("ls", self.there("none"), self.there("d"))
+        self.assertEqual((done.returncode, done.stdout), (1, self.there("d").encode() + b":\n"))
 
     def test_no_connection_is_status_255(self):
         done = cli("get", f"unix:{self.here}/nothing:f", self.here)
@@ -559,6 +575,24 @@ class Program(FilesCase):
         self.assertEqual(cli("rm", self.there("a")).returncode, 1)
         self.run_ok("rm", "-r", self.there("a"))
         self.assertEqual(os.listdir(self.root), [])
+
+    def complete(self, word):
+        """What the completion for bash offers for a word of 'lanyard ls'."""
+        script = r'''compopt() { :; }; lanyard() { "$LANYARD" "$@"; }; . "$LY_SOURCE/packaging/bash-completion/lanyard"
+            COMP_WORDS=(lanyard ls "$1") COMP_CWORD=2 COMP_LINE="lanyard ls $1" COMP_POINT=$((11 + ${#1}))
+            _lanyard; printf '%s\n' "${COMPREPLY[@]}"'''
+        environment = {**os.environ, "LANYARD": PROGRAM, "LANYARD_HOST": self.server.address}
+        done = subprocess.run(["bash", "-c", script, "bash", word], env=environment, capture_output=True, text=True, check=False)
+        self.assertEqual(done.stderr, "")
+        return done.stdout.splitlines()
+
+    def test_names_there_are_completed(self):
+        self.write("dir/sub/f")
+        self.write("dir/some name")
+        (self.root / "dir/slink").symlink_to("sub")
+        self.assertEqual(self.complete(":d"), ["dir/"])
+        self.assertEqual(self.complete(":dir/s"), ["dir/slink", "dir/some\\ name", "dir/sub/"])
+        self.assertEqual(self.complete(self.there("dir/su")), ["dir/sub/"])
 
     def big_file(self, folder, megabytes=300):
         path = pathlib.Path(folder) / "big"

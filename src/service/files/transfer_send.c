@@ -496,8 +496,9 @@ static int fill_start(void *arg)
     if (fstatat(start->dir, start->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return -errno;
     if (!S_ISDIR(st.st_mode))
-        return S_ISREG(st.st_mode) ? fill_file(s, start->dir, start->name)
-                                   : fill_other(s, start->dir, start->name);
+        return S_ISREG(st.st_mode)   ? fill_file(s, start->dir, start->name)
+               : S_ISLNK(st.st_mode) ? fill_link(s, start->dir, start->name, &st)
+                                     : -EOPNOTSUPP; /* in a tree it is left out, but this one was asked for */
     if (!start->recursive)
         return -EISDIR;
     int r = ly__tree_open(&s->tree, start->dir, start->name);
