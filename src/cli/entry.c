@@ -2,6 +2,7 @@
 #include "cli/entry.h"
 
 #include "base/escape.h"
+#include "base/utf8.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -65,6 +66,24 @@ void ly__entry_print(struct ly_json entry, bool details)
     if (details && ly_json_string(ly_json_get(entry, "target"), target, sizeof target) > 0) {
         (void)fputs(" -> ", stdout);
         print_text(target);
+    }
+    (void)putchar('\n');
+}
+
+/* A control character can only be white space between items, and what is not ASCII only part of a string. */
+void ly__entry_print_json(struct ly_json entry)
+{
+    const char *at = entry.text, *end = at + entry.length;
+    while (at < end) {
+        uint32_t code = 0xfffd;
+        size_t n = ly__utf8_decode(at, (size_t)(end - at), &code);
+        at += n > 0 ? n : 1;
+        if (code > 0xffff)
+            printf("\\u%04" PRIx32 "\\u%04" PRIx32, 0xd800 + ((code - 0x10000) >> 10), 0xdc00 + (code & 0x3ff));
+        else if (code > 0x7e)
+            printf("\\u%04" PRIx32, code);
+        else
+            (void)putchar(code < 0x20 ? ' ' : (int)code);
     }
     (void)putchar('\n');
 }

@@ -10,4 +10,8 @@
  * Control characters are escaped if the output is a terminal. */
 void ly__entry_print(struct ly_json entry, bool details);
 
+/* One line: the JSON as it came, in ASCII without control characters, whatever white space and characters the
+ * server has put in it. */
+void ly__entry_print_json(struct ly_json entry);
+
 #endif

@@ -82,7 +82,7 @@ static void print_list(struct list *l, const struct ls *c)
         qsort(l->texts, l->count, sizeof *l->texts, by_name);
     for (size_t i = 0; i < l->count; i++) {
         if (c->json)
-            (void)puts(l->texts[i]);
+            ly__entry_print_json(as_json(l->texts[i]));
         else
             ly__entry_print(as_json(l->texts[i]), c->details);
     }

@@ -47,7 +47,7 @@ static int stat_one(struct ly__target *t, const struct stat_command *c)
         return r;
     struct ly_json entry = ly_json_get(f.header, "entry");
     if (c->json)
-        printf("%.*s\n", (int)entry.length, entry.text);
+        ly__entry_print_json(entry);
     else
         ly__entry_print(entry, true);
     return 0;

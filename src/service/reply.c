@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The frames that every service answers with. */
 #include "service/service.h"
+#include <lanyard/error.h>
+
+#define END_MAX 32 /* bytes that end a frame's header */
 
 int ly__session_drop_body(struct ly__session *s)
 {
@@ -41,7 +44,7 @@ int ly__session_ok(struct ly__session *s)
     return r < 0 ? r : ly__session_send(s, 0);
 }
 
-int ly__session_error(struct ly__session *s, int error, const char *path)
+static int put_error(struct ly__session *s, int error, const char *path)
 {
     int r = ly__session_begin(s);
     if (r == 0)
@@ -50,5 +53,14 @@ int ly__session_error(struct ly__session *s, int error, const char *path)
         r = ly_json_put_string(&s->out, "text", ly_error_text(error));
     if (r == 0 && path)
         r = ly_json_put_string(&s->out, "path", path);
+    return r;
+}
+
+int ly__session_error(struct ly__session *s, int error, const char *path)
+{
+    int r = put_error(s, error, path);
+    /* escaped, a name takes up to three times the room it had in the request */
+    if (path && (r == LY_ETOOBIG || s->out.length > LY_FRAME_HEADER_MAX - END_MAX))
+        r = put_error(s, error, NULL);
     return r < 0 ? r : ly__session_send(s, 0);
 }

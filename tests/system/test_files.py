@@ -424,6 +424,30 @@ class Put(FilesCase):
         self.assertEqual(first.receive()[0]["files"], 1)
         self.assertEqual((self.root / "f").read_bytes(), BIG)
 
+    def test_a_link_leaves_a_file_that_is_arriving_alone(self):
+        self.write("f", b"old")
+        first = self.connect()
+        first.ask({"cmd": "put", "id": 1, "path": "f"})
+        text = json.dumps({"id": 1, "path": "", "type": "file", "size": len(BIG)}).encode()
+        first.send_bytes(struct.pack("<i", len(text)) + text + BIG[:180000])
+        while not litter(self.root):
+            os.sched_yield()
+        errors, _ = self.put("f", ({"id": 1, "path": "", "type": "link", "target": "x"}, b""))
+        self.assertEqual((errors, os.readlink(self.root / "f")), ([], "x"))
+        first.send_bytes(BIG[180000:])
+        first.send({"id": 1, "xxh3": xxh3(BIG)})
+        first.send({"id": 1, "end": True})
+        self.assertEqual(first.receive()[0].get("files"), 1)
+        self.assertEqual(((self.root / "f").read_bytes(), litter(self.root)), (BIG, []))
+
+    def test_an_offset_and_a_size_at_their_limits_fail_alone(self):
+        connection = self.connect()
+        connection.ask({"cmd": "put", "id": 1, "path": "f"})
+        connection.send({"id": 1, "path": "", "type": "file", "size": 2**62, "offset": 2**62})
+        connection.socket.shutdown(socket.SHUT_WR)
+        self.assertTrue(connection.ended())
+        self.assertEqual(os.listdir(self.root), [])
+
     def test_a_senders_own_failure_drops_the_file(self):
         errors, end = self.put("f", ({"id": 1, "path": "", "type": "file"}, BIG),
                                ({"id": 1, "error": "LY_ECHANGED", "text": "changed", "path": ""}, b""))
@@ -739,6 +763,27 @@ class Room(unittest.TestCase):
         self.assertIn(b"big: no space left on device", done.stderr)
         self.assertEqual(((self.here / "big").read_bytes(), os.listdir(self.here)), (b"old", ["big"]))
 
+    def test_rm_removes_a_deep_tree_of_an_overlay(self):
+        server = self.serve()
+        self.small_disk(self.here)
+        for name in ("lower", "upper", "work"):
+            (self.here / name).mkdir()
+        deep = self.here / "lower" / "t"
+        for _ in range(20):
+            for name in ("a", "b", "c", "d"):
+                (deep / name).mkdir(parents=True)
+            deep /= "deeper"
+        merged = server.root / "merged"
+        merged.mkdir()
+        layers = ",".join(f"{key}dir={self.here / key}" for key in ("lower", "upper", "work"))
+        if subprocess.run(["mount", "-t", "overlay", "-o", layers, "overlay", merged], capture_output=True, check=False).returncode:
+            self.skipTest("there is no overlay file system here")
+        self.addCleanup(subprocess.run, ["umount", "-l", merged], check=False)
+        with Connection(server.address) as connection:
+            self.assertEqual(connection.ask({"cmd": "rm", "id": 1, "path": "merged/t", "recursive": True}),
+                             {"id": 1, "ok": True, "count": 100})
+        self.assertEqual(os.listdir(merged), [])
+
     def test_what_the_server_may_not_read_or_write_fails_alone(self):
         script = 'chown -R 65534 "$0"; exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"'
         folder = self.here / "served"
@@ -856,6 +901,14 @@ class HostileServer(unittest.TestCase):
         done = self.get(({"id": 1, "error": "ENOENT", "text": "\033[2Jno", "path": "x\033]0;t\007"}, b""), self.END)
         self.assertEqual(done.returncode, 23)
         self.assertNotIn(b"\033", done.stderr)
+
+    def test_its_json_is_printed_as_one_line_of_ascii(self):
+        entry = b'{"id": 1, "ok": true, "entry": {"name": "\x7f\xc2\x9b\xf0\x9f\x98\x80",\n\r\t"type": "file"}}'
+        frame = struct.pack("<i", len(entry)) + entry
+        done = cli("stat", "--json", f"{self.serve_once(tail=frame)}:x")
+        self.assertEqual(done.stdout, b'{"name": "\\u007f\\u009b\\ud83d\\ude00",   "type": "file"}\n')
+        done = cli("ls", "--json", f"{self.serve_once(tail=frame + frame.replace(b'entry', b'other'))}:x")
+        self.assertEqual(done.stdout, b'{"name": "\\u007f\\u009b\\ud83d\\ude00",   "type": "file"}\n')
 
 
 if __name__ == "__main__":

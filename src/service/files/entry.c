@@ -23,7 +23,12 @@ const char *ly__entry_type_name(enum ly__entry_type type)
 
 int64_t ly__entry_mtime(const struct stat *st)
 {
-    return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+    int64_t ns;
+    /* file systems keep times far beyond the 292 years on each side of 1970 that fit */
+    if (__builtin_mul_overflow((int64_t)st->st_mtim.tv_sec, INT64_C(1000000000), &ns) ||
+        __builtin_add_overflow(ns, (int64_t)st->st_mtim.tv_nsec, &ns))
+        return st->st_mtim.tv_sec < 0 ? INT64_MIN : INT64_MAX;
+    return ns;
 }
 
 struct timespec ly__entry_timespec(int64_t ns)

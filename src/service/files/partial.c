@@ -58,6 +58,11 @@ void ly__partial_name(char out[LY__NAME_MAX + 1], const char *name)
                    (unsigned long long)ly__hash_name(name, n));
 }
 
+void ly__partial_link_name(char out[LY__NAME_MAX + 1], const char *name)
+{
+    (void)snprintf(out, LY__NAME_MAX + 1, ".%.*s~link" SUFFIX, KEPT_OF_LONG, name);
+}
+
 bool ly__partial_is(const char *name)
 {
     size_t n = strlen(name);

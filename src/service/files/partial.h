@@ -21,6 +21,9 @@ struct ly__partial {
 /* The temporary name of a file. name: 1..255 bytes. */
 void ly__partial_name(char out[LY__NAME_MAX + 1], const char *name);
 
+/* The temporary name of a symbolic link, which no file of that name has. name: 1..255 bytes. */
+void ly__partial_link_name(char out[LY__NAME_MAX + 1], const char *name);
+
 /* Whether a name is a temporary one. */
 bool ly__partial_is(const char *name);
 

@@ -269,6 +269,7 @@ static int do_remove_begin(void *arg)
     if (r == -EISDIR && q->flag) {
         r = ly__tree_open(&q->tree, p.dir, p.name);
         q->walking = r == 0;
+        q->tree.removing = true;
     }
     ly__place_done(&p);
     return r;

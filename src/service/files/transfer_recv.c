@@ -150,13 +150,15 @@ static int take_directory(struct ly__receive *r)
     return error < 0 ? error : ly__dirs_make(&r->dirs, r->path, &r->entry);
 }
 
+/* A link has no lock to say whose it is, so it keeps off the temporary name of a file: another transfer's may
+ * lie there. */
 static int take_link(struct ly__receive *r)
 {
     char temporary[LY__NAME_MAX + 1];
     int dir = find_place(r);
     if (dir < 0)
         return dir;
-    ly__partial_name(temporary, r->name);
+    ly__partial_link_name(temporary, r->name);
     if (symlinkat(r->entry.target, dir, temporary) < 0) {
         if (errno != EEXIST || unlinkat(dir, temporary, 0) < 0 ||
             symlinkat(r->entry.target, dir, temporary) < 0)
@@ -355,7 +357,8 @@ static int close_incoming(void *arg)
 static int keep_incoming(void *arg)
 {
     struct ly__receive *r = arg;
-    bool long_enough = r->entry.offset + r->entry.size > LY__PARTIAL_KEPT;
+    /* compared so that the sum, which may be 2^63, is not made */
+    bool long_enough = r->entry.size > LY__PARTIAL_KEPT - r->entry.offset;
     ly__partial_drop(&r->in.partial, r->in.error == 0 && long_enough);
     return 0;
 }

@@ -5,6 +5,7 @@
 
 #include "service/files/beneath.h"
 
+#include <stdbool.h>
 #include <sys/stat.h>
 
 #define LY__TREE_HELD 16 /* directories kept open at most */
@@ -23,6 +24,7 @@ struct ly__tree {
     char path[LY__PATH_MAX + 1]; /* its path below the start; "" for the start */
     unsigned char type;          /* of LY__TREE_ENTRY: readdir's d_type, DT_UNKNOWN where it has none */
     struct stat entered;         /* of the directory opened last: the start, or the one entered */
+    bool removing;               /* may be set once it is open: the caller removes all that is shown */
     /* the walk's own: */
     struct ly__tree_level *levels; /* the start, then a level each directory entered */
     size_t depth, room;            /* levels in use and allocated */

@@ -79,6 +79,19 @@ static void an_address_that_does_not_fit_is_told(void **state)
     assert_int_equal(ly__place_default(address, sizeof address, 0, NULL), LY_ETOOBIG);
 }
 
+static void a_client_does_not_connect_where_the_folder_is_missing(void **state)
+{
+    (void)state;
+    if (geteuid() != 0 || access("/tmp/lanyard-64999", F_OK) == 0 || access("/run/user/64999", F_OK) == 0)
+        skip();
+    char address[128] = "";
+    assert_int_equal(seteuid(64999), 0);
+    int r = ly__place_default(address, sizeof address, 0, NULL);
+    assert_int_equal(seteuid(0), 0);
+    assert_int_equal(r, -ENOENT);
+    assert_string_equal(address, "unix:/tmp/lanyard-64999/lanyard.sock");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -87,6 +100,7 @@ int main(void)
         cmocka_unit_test(one_of_somebody_else_is_not),
         cmocka_unit_test(a_name_that_is_relative_is_not),
         cmocka_unit_test(an_address_that_does_not_fit_is_told),
+        cmocka_unit_test(a_client_does_not_connect_where_the_folder_is_missing),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

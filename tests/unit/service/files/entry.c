@@ -128,6 +128,21 @@ static void times_before_1970_keep_their_nanoseconds(void **state)
     }
 }
 
+static void times_beyond_64_bits_are_the_nearest_that_fit(void **state)
+{
+    (void)state;
+    struct stat st = {.st_mtim = {.tv_sec = 14000000000, .tv_nsec = 5}};
+    assert_true(ly__entry_mtime(&st) == INT64_MAX);
+    st.st_mtim.tv_sec = -14000000000;
+    assert_true(ly__entry_mtime(&st) == INT64_MIN);
+    st.st_mtim = (struct timespec){.tv_sec = 9223372036, .tv_nsec = 999999999};
+    assert_true(ly__entry_mtime(&st) == INT64_MAX);
+    st.st_mtim.tv_nsec = 854775807;
+    assert_true(ly__entry_mtime(&st) == INT64_MAX);
+    st.st_mtim.tv_nsec = 854775806;
+    assert_true(ly__entry_mtime(&st) == INT64_MAX - 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -137,6 +152,7 @@ int main(void)
         cmocka_unit_test(a_path_that_is_too_long_is_an_entry_with_a_bad_name),
         cmocka_unit_test(what_is_written_reads_back),
         cmocka_unit_test(times_before_1970_keep_their_nanoseconds),
+        cmocka_unit_test(times_beyond_64_bits_are_the_nearest_that_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
