@@ -69,7 +69,11 @@ static bool move(struct ly_server *s, int from)
 void ly__shutdown_ask(struct ly_server *s)
 {
     if (s->is_child) {
-        ring(s->stop_fd); /* before the flag: should the next serving begin in between, it still looks */
+        /* The flag before the bell, so that who is woken sees it and takes no further request; and after it,
+         * should the next serving have begun in between. */
+        if (s->from_child)
+            atomic_store(s->from_child, 1);
+        ring(s->stop_fd);
         if (s->from_child)
             atomic_store(s->from_child, 1);
         return;

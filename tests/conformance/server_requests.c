@@ -342,7 +342,9 @@ ROW(C40_the_request_timeout_bounds_each_call, ALL)
 static int tell_no_delay(struct ly_request *rq)
 {
     int on = -1;
-    int r = ly_sock_get_int(rq->sock, IPPROTO_TCP, TCP_NODELAY, &on);
+    char byte;
+    ssize_t n = ly_recv(rq->sock, &byte, 1); /* a close with unread bytes would reset the connection */
+    int r = n < 0 ? (int)n : ly_sock_get_int(rq->sock, IPPROTO_TCP, TCP_NODELAY, &on);
     return r < 0 ? r : ly_sendall(rq->sock, on ? "on" : "off", on ? 2 : 3);
 }
 

@@ -83,7 +83,7 @@ static int expect(int got, int wanted)
 /* Waits that end without a byte: by time-out, by a cancellation, by closing. */
 static int wait_in_vain(struct ly_scope *scope, struct ly_sock *a)
 {
-    struct ly_scope *bound;
+    struct ly_scope *bound = NULL;
     int r = ly_sock_set_timeout(a, 1);
     if (r == 0)
         r = expect(receive_byte(a), -ETIMEDOUT);
