@@ -79,7 +79,8 @@ void ly__entry_print_json(struct ly_json entry)
         size_t n = ly__utf8_decode(at, (size_t)(end - at), &code);
         at += n > 0 ? n : 1;
         if (code > 0xffff)
-            printf("\\u%04" PRIx32 "\\u%04" PRIx32, 0xd800 + ((code - 0x10000) >> 10), 0xdc00 + (code & 0x3ff));
+            printf("\\u%04" PRIx32 "\\u%04" PRIx32, 0xd800 + ((code - 0x10000) >> 10),
+                   0xdc00 + (code & 0x3ff));
         else if (code > 0x7e)
             printf("\\u%04" PRIx32, code);
         else

@@ -9,7 +9,8 @@ static const struct argp_option options[] = {
 static const struct argp_option put_options[] = {
     {"json", 'j', NULL, 0, "Print progress, failures and the result as JSON objects, one a line", 0},
     {"quiet", 'q', NULL, 0, "Print failures only", 0},
-    {"parents", 'p', NULL, 0, "Make missing directories above the destination, and the destination if it must be one", 0},
+    {"parents", 'p', NULL, 0,
+     "Make missing directories above the destination, and the destination if it must be one", 0},
     {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)

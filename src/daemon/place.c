@@ -56,7 +56,8 @@ int ly__place_default(char *buf, size_t cap, int make, const char **ret_folder)
     if (make && mkdir(folder, 0700) < 0 && errno != EEXIST)
         return -errno;
     int r = check_private(folder);
-    /* a client gets the name to show, but no leave to connect: whoever makes the folder now is not this user */
+    /* a client gets the name to show, but no leave to connect: whoever makes the folder now is not this user
+     */
     int e = r == 0 || r == -ENOENT ? print(buf, cap, folder) : r;
     return e < 0 ? e : r;
 }

@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LY__TRANSFER_SMALL 65536       /* files up to this are sent with their hash in front */
+#define LY__TRANSFER_SMALL 65536        /* files up to this are sent with their hash in front */
 #define LY__TRANSFER_CHUNK (1024 << 10) /* bytes of a large file received, hashed and written at a time */
 
 struct ly__transfer_counts {

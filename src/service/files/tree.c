@@ -84,8 +84,8 @@ static int reopen(struct ly__tree *t, struct ly__tree_level *l)
         close_level(t, l);
         return LY_ECHANGED;
     }
-    /* Where entries are removed a position means another place afterwards (overlayfs counts entries), and what
-     * was passed is gone: from the start, then. */
+    /* Where entries are removed a position means another place afterwards (overlayfs counts entries), and
+     * what was passed is gone: from the start, then. */
     if (!t->removing)
         seekdir(l->names, l->position);
     return 0;
