@@ -2,6 +2,7 @@
 """exec, by the independent client and by the program."""
 
 import hashlib
+import json
 import os
 import pathlib
 import pty
@@ -9,6 +10,7 @@ import re
 import resource
 import select
 import signal
+import struct
 import subprocess
 import unittest
 
@@ -209,6 +211,15 @@ class Protocol(ServerCase):
                 answer = connection.start(request)
                 self.assertEqual(answer["error"], error)
                 self.assertIn("path", answer)
+                self.assertEqual(connection.ask({"cmd": "ping", "id": 2}), {"id": 2, "ok": True})
+
+    def test_a_name_too_long_to_be_told_leaves_the_connection_open(self):
+        for n in (*range(10850, 10950), 30000):  # around the room there is in the answer's header
+            with self.subTest(n):
+                connection = self.connect()
+                text = json.dumps({"cmd": "exec", "id": 1, "argv": ["\u00e9" * n]}, ensure_ascii=False).encode()
+                connection.send_bytes(struct.pack("<i", len(text)) + text)
+                self.assertEqual(connection.receive()[0]["error"], "ENOENT")
                 self.assertEqual(connection.ask({"cmd": "ping", "id": 2}), {"id": 2, "ok": True})
 
     def test_fields_of_the_wrong_type_are_refused(self):
