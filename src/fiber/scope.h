@@ -33,6 +33,25 @@ struct ly_scope {
 
 extern pthread_mutex_t ly__threads_lock;
 
+/* The deadline of the scopes around t; LY_NEVER without one. */
+static inline int64_t ly__task_deadline(const struct ly__task *t)
+{
+    return t->scope ? atomic_load_explicit(&t->scope->deadline, memory_order_relaxed) : LY_NEVER;
+}
+
+/* 0, or -ECANCELED or -ETIMEDOUT if s or what surrounds it ends waits now. */
+int ly__scope_stops(const struct ly_scope *s);
+
+/* The same for the scopes around t: whether they let it wait. Inlined, as each call that may wait asks. */
+static inline int ly__task_allowed(const struct ly__task *t)
+{
+    const struct ly_scope *s = t->scope;
+    if (!s || (!atomic_load_explicit(&s->cancelled, memory_order_relaxed) &&
+               atomic_load_explicit(&s->deadline, memory_order_relaxed) == LY_NEVER))
+        return 0;
+    return ly__scope_stops(s);
+}
+
 /* Set up an empty scope below parent (NULL: none) for loop (NULL: for threads). */
 void ly__scope_init(struct ly_scope *s, struct ly_scope *parent, struct ly__loop *loop);
 

@@ -73,18 +73,11 @@ void ly_set_name(const char *name)
 
 /* ---- what the scopes around a task say ---- */
 
-int64_t ly__task_deadline(const struct ly__task *t)
+int ly__scope_stops(const struct ly_scope *s)
 {
-    return t->scope ? atomic_load_explicit(&t->scope->deadline, memory_order_relaxed) : LY_NEVER;
-}
-
-int ly__task_allowed(const struct ly__task *t)
-{
-    if (!t->scope)
-        return 0;
-    if (atomic_load_explicit(&t->scope->cancelled, memory_order_relaxed))
+    if (atomic_load_explicit(&s->cancelled, memory_order_relaxed))
         return -ECANCELED;
-    int64_t deadline = ly__task_deadline(t);
+    int64_t deadline = atomic_load_explicit(&s->deadline, memory_order_relaxed);
     return deadline != LY_NEVER && ly_now() >= deadline ? -ETIMEDOUT : 0;
 }
 

@@ -45,12 +45,6 @@ struct ly__task *ly__task_self(void);
 /* Set up the fields; the name is taken over from nobody. */
 void ly__task_init(struct ly__task *t, struct ly_scope *home, ly_task_fn *fn, void *arg);
 
-/* 0, -ECANCELED or -ETIMEDOUT: whether the scopes around t let it wait. */
-int ly__task_allowed(const struct ly__task *t);
-
-/* The deadline of the scopes around t; LY_NEVER without one. */
-int64_t ly__task_deadline(const struct ly__task *t);
-
 /* Run t's function, close the scopes it left open, hand its result to its future and leave its home scope. */
 void ly__task_run(struct ly__task *t);
 

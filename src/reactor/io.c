@@ -67,11 +67,8 @@ static void forget(struct ly__io *io)
     io->reactor = NULL;
 }
 
-/* Let the calling loop's reactor know the descriptor; it moves here if nobody waits for it elsewhere. */
-static int attach(struct ly__io *io, struct ly__reactor *r)
+int ly__io_move(struct ly__io *io, struct ly__reactor *r)
 {
-    if (io->reactor == r && io->reactor_id == r->id)
-        return 0;
     if (io->waits[LY__IN] || io->waits[LY__OUT])
         return -EBUSY;
     forget(io);
@@ -83,7 +80,7 @@ static int attach(struct ly__io *io, struct ly__reactor *r)
 static inline int watch(struct ly__io *io, enum ly__dir dir, struct ly__watch *w)
 {
     struct ly__reactor *reactor = ly__loop_here->driver_data;
-    int r = attach(io, reactor);
+    int r = ly__io_attach(io, reactor);
     if (r < 0)
         return r;
     if (!io->waits[dir]) {
@@ -179,18 +176,28 @@ static int wait_in_thread(int fd, enum ly__dir dir, int64_t deadline)
     }
 }
 
-int ly__io_wait(struct ly__io *io, enum ly__dir dir, int64_t deadline)
+static __attribute__((noinline)) int wait_outside(struct ly__io *io, enum ly__dir dir, int64_t deadline)
+{
+    int r = wait_in_thread(io->fd, dir, deadline);
+    if (r == 0)
+        set_ready(io, dir, true);
+    return r;
+}
+
+/* ly__io_wait, inlined where it is hot: see fiber/park.h. */
+static inline __attribute__((always_inline)) int wait_here(struct ly__io *io, enum ly__dir dir,
+                                                           int64_t deadline)
 {
     if (io->fd < 0)
         return -EBADF;
     if (deadline == LY__NOWAIT)
         return -EAGAIN;
-    if (ly__loop_here)
-        return wait_in_fiber(io, dir, deadline);
-    int r = wait_in_thread(io->fd, dir, deadline);
-    if (r == 0)
-        set_ready(io, dir, true);
-    return r;
+    return ly__loop_here ? wait_in_fiber(io, dir, deadline) : wait_outside(io, dir, deadline);
+}
+
+int ly__io_wait(struct ly__io *io, enum ly__dir dir, int64_t deadline)
+{
+    return wait_here(io, dir, deadline);
 }
 
 int ly__io_poll(struct ly__io *io, enum ly__dir dir, int64_t deadline)
@@ -233,22 +240,19 @@ void ly__io_close(struct ly__io *io)
  * r (true) or to try again. Written as two small functions so that the common way through, ready and
  * successful, is a few instructions.
  */
-static int before(struct ly__io *io, enum ly__dir dir, int64_t deadline)
+static inline __attribute__((always_inline)) int before(struct ly__io *io, enum ly__dir dir, int64_t deadline,
+                                                        int (*wait)(struct ly__io *, enum ly__dir, int64_t))
 {
     if (__builtin_expect(io->fd < 0, 0))
         return -EBADF;
+    if (!ly__io_is_ready(io, dir) && deadline != LY__NOWAIT)
+        return wait(io, dir, deadline); /* which asks the scopes, too */
     struct ly__task *t = ly__task_now;
-    if (t && t->scope) {
-        int r = ly__task_allowed(t);
-        if (r < 0)
-            return r;
-    }
-    if (__builtin_expect(!ly__io_is_ready(io, dir), 0) && deadline != LY__NOWAIT)
-        return ly__io_wait(io, dir, deadline);
-    return 0;
+    return t ? ly__task_allowed(t) : 0;
 }
 
-static bool again(struct ly__io *io, enum ly__dir dir, int64_t deadline, ssize_t *r)
+static inline __attribute__((always_inline)) bool again(struct ly__io *io, enum ly__dir dir, int64_t deadline,
+                                                        ssize_t *r)
 {
     if (*r >= 0) {
         ly__fiber_pay();
@@ -262,14 +266,14 @@ static bool again(struct ly__io *io, enum ly__dir dir, int64_t deadline, ssize_t
     return deadline != LY__NOWAIT;
 }
 
-#define CALL(io, dir, deadline, call)        \
-    ssize_t r;                               \
-    do {                                     \
-        r = before((io), (dir), (deadline)); \
-        if (r < 0)                           \
-            return r;                        \
-        r = (call);                          \
-        r = r < 0 ? -errno : r;              \
+#define CALL(io, dir, deadline, call)                     \
+    ssize_t r;                                            \
+    do {                                                  \
+        r = before((io), (dir), (deadline), ly__io_wait); \
+        if (r < 0)                                        \
+            return r;                                     \
+        r = (call);                                       \
+        r = r < 0 ? -errno : r;                           \
     } while (again((io), (dir), (deadline), &r))
 
 /* A stream that gave less than was asked for has nothing more now. */
@@ -279,18 +283,29 @@ static void note_short(struct ly__io *io, ssize_t got, size_t asked, int flags)
         set_ready(io, LY__IN, false);
 }
 
+static __attribute__((noinline)) ssize_t receive(struct ly__io *io, void *buf, size_t n, int flags,
+                                                 int64_t deadline)
+{
+    ssize_t r;
+    do {
+        r = before(io, LY__IN, deadline, wait_here);
+        if (r < 0)
+            return r;
+        r = recv(io->fd, buf, n, flags | MSG_DONTWAIT);
+        r = r < 0 ? -errno : r;
+    } while (again(io, LY__IN, deadline, &r));
+    note_short(io, r, n, flags);
+    return r;
+}
+
 ssize_t ly__io_recv(struct ly__io *io, void *buf, size_t n, int flags, int64_t deadline)
 {
     struct ly__loop *l = ly__loop_here;
     struct ly__reactor *reactor = l ? l->driver_data : NULL;
     if (reactor && reactor->ops->recv && !ly__io_is_ready(io, LY__IN) && deadline != LY__NOWAIT &&
-        io->fd >= 0) {
-        int a = attach(io, reactor);
-        return a < 0 ? a : reactor->ops->recv(reactor, io, buf, n, flags, deadline);
-    }
-    CALL(io, LY__IN, deadline, recv(io->fd, buf, n, flags | MSG_DONTWAIT));
-    note_short(io, r, n, flags);
-    return r;
+        io->fd >= 0)
+        return reactor->ops->recv(reactor, io, buf, n, flags, deadline);
+    return receive(io, buf, n, flags, deadline);
 }
 
 ssize_t ly__io_send(struct ly__io *io, const void *buf, size_t n, int flags, int64_t deadline)
@@ -339,7 +354,7 @@ ssize_t ly__io_call(struct ly__io *io, enum ly__dir dir, int64_t deadline, ssize
 {
     ssize_t r;
     do {
-        r = before(io, dir, deadline);
+        r = before(io, dir, deadline, ly__io_wait);
         if (r < 0)
             return r;
         r = call(io->fd, arg);

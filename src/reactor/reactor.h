@@ -42,6 +42,14 @@ extern const struct ly__reactor_ops ly__epoll_ops, ly__poll_ops, ly__select_ops,
 /* What a reactor saw of a descriptor: set the latches and fire the watches. */
 void ly__io_event(struct ly__io *io, unsigned events);
 
+/* Let a loop's reactor know the descriptor; it moves there if nobody waits for it elsewhere. Returns 0 or
+ * -EBUSY. */
+int ly__io_move(struct ly__io *io, struct ly__reactor *r);
+static inline int ly__io_attach(struct ly__io *io, struct ly__reactor *r)
+{
+    return io->reactor == r && io->reactor_id == r->id ? 0 : ly__io_move(io, r);
+}
+
 /* The common part of open and close. */
 int ly__reactor_init(struct ly__reactor *r, const struct ly__reactor_ops *ops);
 void ly__reactor_done(struct ly__reactor *r);

@@ -15,6 +15,7 @@
  * between. TASKRUN_FLAG lets us see from user space that there are some. One io_uring_enter a turn submits
  * and waits.
  */
+#include "fiber/park.h"
 #include "reactor/reactor.h"
 #include <errno.h>
 #include <liburing.h>
@@ -339,6 +340,8 @@ static ssize_t uring_recv(struct ly__reactor *r, struct ly__io *io, void *buf, s
     struct uring_reactor *u = of(r);
     struct recv_op op = {.op.done = recv_done, .fiber = ly__loop_here->running};
     int allowed = ly__task_allowed(&op.fiber->task);
+    if (allowed == 0)
+        allowed = ly__io_attach(io, r);
     struct io_uring_sqe *sqe = allowed < 0 ? NULL : get_sqe(u);
     if (!sqe)
         return allowed < 0 ? allowed : -ENOMEM;
@@ -347,7 +350,7 @@ static ssize_t uring_recv(struct ly__reactor *r, struct ly__io *io, void *buf, s
     sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
     io_uring_sqe_set_data(sqe, &op);
     io->in_flight++;
-    int wait = ly__park(deadline, "input", LY__WAIT_IO);
+    int wait = ly__fiber_park(op.fiber, deadline, "input", LY__WAIT_IO);
     if (!op.finished)
         cancel_recv(u, &op);
     io->in_flight--;
