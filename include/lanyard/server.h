@@ -129,7 +129,8 @@ LY_API int ly_serve_forever(struct ly_server *server);
  * draining cancels at once. Suspends.
  */
 LY_API void ly_server_shutdown(struct ly_server *server);
-/* As above, never waiting: safe anywhere, signal handlers included. With no ly_serve_forever running: no
+/* As above, never waiting: safe anywhere, signal handlers included. A request that comes before the first
+ * ly_serve_forever, as a signal can while a program starts, ends that one. After serving has ended: no
  * effect. */
 LY_API void ly_server_request_shutdown(struct ly_server *server);
 

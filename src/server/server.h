@@ -78,11 +78,11 @@ struct ly_server {
     struct ly_address wanted;  /* where it will be bound (no_bind) */
 
     /* the end of serving (shutdown.c) */
-    pthread_mutex_t lock;   /* guards the next three */
+    pthread_mutex_t lock;   /* guards enders */
     struct ly__list enders; /* tasks in ly_server_shutdown: struct ly__waiter.link */
-    int early;              /* how many of them came before serving had begun */
-    bool has_served;        /* ly_serve_forever was called once */
     atomic_int stage;       /* enum ly__stage */
+    atomic_bool has_served; /* ly_serve_forever was called once */
+    atomic_int early;       /* how often it was asked to end before that */
     atomic_int asking; /* tasks and signal handlers that are just moving the stage, or waking acceptors */
     int stop_fd, cancel_fd;          /* eventfds, readable from LY__DRAINING and LY__CANCELLING on */
     atomic_int *from_child;          /* in memory shared with forked children: one asked to stop; else NULL */

@@ -66,6 +66,25 @@ static bool move(struct ly_server *s, int from)
     return true;
 }
 
+/* Serving has begun: what was asked before counts now, and once. */
+static void count_early(struct ly_server *s)
+{
+    int n = atomic_exchange(&s->early, 0);
+    if (n > 0)
+        move(s, LY__SERVING);
+    if (n > 1)
+        move(s, LY__DRAINING);
+}
+
+/* Who begins to serve sets the stage, then looks at early; here it is the other way round, so that one of the
+ * two sees the other. */
+static void ask_early(struct ly_server *s)
+{
+    atomic_fetch_add(&s->early, 1);
+    if (atomic_load(&s->stage) != LY__IDLE)
+        count_early(s);
+}
+
 void ly__shutdown_ask(struct ly_server *s)
 {
     if (s->is_child) {
@@ -79,8 +98,8 @@ void ly__shutdown_ask(struct ly_server *s)
         return;
     }
     atomic_fetch_add(&s->asking, 1);
-    if (!move(s, LY__SERVING))
-        move(s, LY__DRAINING);
+    if (!move(s, LY__SERVING) && !move(s, LY__DRAINING) && !atomic_load(&s->has_served))
+        ask_early(s);
     atomic_fetch_sub(&s->asking, 1);
 }
 
@@ -118,11 +137,9 @@ int ly__serving_begin(struct ly_server *s)
         atomic_store(s->from_child, 0);
     atomic_store(&s->failure, 0);
     atomic_store(&s->loop, ly__loop_here);
-    s->has_served = true;
+    atomic_store(&s->has_served, true);
     atomic_store(&s->stage, LY__SERVING);
-    if (s->early > 0)
-        move(s, LY__SERVING);
-    s->early = 0;
+    count_early(s);
     pthread_mutex_unlock(&s->lock);
     return 0;
 }
@@ -166,7 +183,15 @@ static bool is_inside(struct ly_server *s)
     return within(t->scope, &s->threads) || within(t->scope, atomic_load(&s->serving));
 }
 
-/* Wait for the end of serving; the lock is held and is left. */
+/* Not asked after all, if that still waits to be counted. */
+static void take_back(struct ly_server *s)
+{
+    int n = atomic_load(&s->early);
+    while (n > 0 && !atomic_compare_exchange_weak(&s->early, &n, n - 1))
+        ;
+}
+
+/* Wait for the end of serving; the lock is held and is left. early: it has not begun. */
 static void await_end(struct ly_server *s, bool early)
 {
     struct ly__waiter w;
@@ -180,8 +205,8 @@ static void await_end(struct ly_server *s, bool early)
     pthread_mutex_lock(&s->lock);
     bool waiting = !ly__list_empty(&w.link);
     ly__list_remove(&w.link);
-    if (waiting && early && s->early > 0)
-        s->early--;
+    if (waiting && early)
+        take_back(s);
     pthread_mutex_unlock(&s->lock);
     if (!waiting)
         ly__waiter_wait(&w, LY__UNINTERRUPTED, "the end of serving", LY__WAIT_SHARED);
@@ -195,13 +220,10 @@ void ly_server_shutdown(struct ly_server *s)
     }
     pthread_mutex_lock(&s->lock);
     bool idle = atomic_load(&s->stage) == LY__IDLE;
-    if (idle && s->has_served) {
+    if (idle && atomic_load(&s->has_served)) {
         pthread_mutex_unlock(&s->lock);
         return;
     }
-    if (idle)
-        s->early++;
-    else
-        ly__shutdown_ask(s);
+    ly__shutdown_ask(s);
     await_end(s, idle);
 }

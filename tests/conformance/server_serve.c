@@ -234,7 +234,7 @@ ROW(C19_after_shutdown_was_asked_nothing_more_is_taken, ALL)
 static bool somebody_waits(struct ly_server *s)
 {
     pthread_mutex_lock(&s->lock);
-    bool waits = s->early > 0;
+    bool waits = atomic_load(&s->early) > 0;
     pthread_mutex_unlock(&s->lock);
     return waits;
 }
@@ -257,6 +257,17 @@ ROW(C20_shutdown_before_serving_ends_the_next_serving_at_once, ALL)
         serve(&pair, open_server(c, (struct ly_server_options){.handler.handle = echo}));
         end_server(&pair);
     }
+}
+
+ROW(C20_a_request_to_stop_that_comes_before_serving_counts_once, ALL)
+{
+    struct ly_server *s = open_server(c, (struct ly_server_options){.handler.handle = echo});
+    struct served again;
+    ly_server_request_shutdown(s);
+    assert_int_equal(ly_serve_forever(s), 0);
+    serve(&again, s);
+    exchange(s, "again", "again");
+    end_server(&again);
 }
 
 ROW(C21_serve_forever_can_be_run_again, ALL)
@@ -427,6 +438,7 @@ MATRIX_MAIN(RUN(C10_handle_request_serves_exactly_one), RUN(C11_handle_request_w
             RUN(C18_a_running_request_is_finished_before_shutdown_returns),
             RUN(C19_after_shutdown_was_asked_nothing_more_is_taken),
             RUN(C20_shutdown_before_serving_ends_the_next_serving_at_once),
+            RUN(C20_a_request_to_stop_that_comes_before_serving_counts_once),
             RUN(C21_serve_forever_can_be_run_again), RUN(C22_shutdown_after_the_end_has_no_effect),
             RUN(C23_shutdown_from_a_handler_or_a_hook_only_asks),
             RUN(C24_a_client_that_has_gone_again_does_no_harm),

@@ -284,6 +284,18 @@ class Life(unittest.TestCase):
             self.assertEqual(server.stop(number), 0)
             self.assertFalse(server.path.exists())
 
+    def test_a_signal_that_comes_while_it_starts_is_not_lost(self):
+        def ask_to_end():
+            os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # its threads come late
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        for workers in ("1", "4") * 3:
+            server = Server("--workers", workers, limits=ask_to_end)
+            self.addCleanup(server.remove)
+            self.assertEqual(server.process.wait(PATIENCE), 0)
+            self.assertFalse(server.path.exists())
+
     def test_running_commands_may_finish(self):
         server = self.serve()
         connection = Connection(server.address)
