@@ -6,12 +6,11 @@
  * server sends is written beneath the destination and under the name that was asked for, whatever the server
  * calls it.
  */
+#include "cli/get.h"
+
 #include "cli/ask.h"
-#include "cli/local.h"
-#include "cli/request.h"
-#include "cli/transfer.h"
+#include "cli/command.h"
 #include "service/files/partial.h"
-#include "service/files/transfer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,20 +19,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define AHEAD 64                /* requests sent before the first of them is answered */
 #define HASH_PIECE (256u << 10) /* bytes of a partial file read at a time */
-
-struct get {
-    struct ly__transfer_arguments arguments;
-    struct ly__target target;
-    bool into; /* the destination is a directory */
-    struct ly__progress *progress;
-    struct ly__transfer_counts counts; /* of all requests */
-};
 
 /* ---- where a source goes ---- */
 
-static int find_local(const struct get *g, const char *path, struct ly__local *ret)
+static int find_local(const struct ly__get *g, const char *path, struct ly__local *ret)
 {
     const char *name;
     size_t n = ly__last_name(path, &name);
@@ -65,36 +55,31 @@ static int hash_file(int fd, int64_t *ret_size, char hash[LY__HASH_TEXT])
 }
 
 /* What an earlier transfer left of this file; 0 bytes if nothing. */
-static int64_t find_partial(const struct get *g, const char *path, char hash[LY__HASH_TEXT])
+static int64_t find_partial(const struct ly__local *l, char hash[LY__HASH_TEXT])
 {
-    struct ly__local l;
     struct stat st;
     char name[LY__NAME_MAX + 1];
     int64_t size = 0;
 
-    if (find_local(g, path, &l) < 0)
-        return 0;
-    ly__partial_name(name, l.name);
-    int fd = openat(l.dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    ly__partial_name(name, l->name);
+    int fd = openat(l->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd >= 0) {
         if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || hash_file(fd, &size, hash) < 0)
             size = 0;
         close(fd);
     }
-    ly__local_close(&l);
     return size;
 }
 
-/* Ask for the path in t->path. */
-static int ask(struct get *g)
+int ly__get_ask(struct ly__get *g, const char *path, const struct ly__local *l)
 {
     struct ly__target *t = &g->target;
     char hash[LY__HASH_TEXT];
-    int64_t offset = find_partial(g, t->path, hash);
+    int64_t offset = find_partial(l, hash);
     int r = ly__target_begin(t, "get");
 
     if (r == 0)
-        r = ly_json_put_string(&t->head, "path", t->path);
+        r = ly_json_put_string(&t->head, "path", path);
     if (r == 0)
         r = ly_json_put_bool(&t->head, "recursive", true);
     if (r == 0 && offset > 0)
@@ -108,28 +93,35 @@ static int ask(struct get *g)
 
 static int failed(void *arg, int error, const char *text, const char *path)
 {
-    struct get *g = arg;
+    struct ly__get *g = arg;
     ly__progress_failed(g->progress, error, text, path);
     return 0;
 }
 
 static void moved(void *arg, const char *path, int64_t bytes)
 {
-    struct get *g = arg;
+    struct ly__get *g = arg;
     ly__progress_add(g->progress, path, bytes);
 }
 
-static const struct ly__receive_hooks hooks = {.failed = failed, .progress = moved};
+static void other(void *arg, const char *path)
+{
+    struct ly__get *g = arg;
+    ly__progress_other(g->progress, path);
+}
 
-static void add_counts(struct get *g, const struct ly__transfer_counts *c)
+static const struct ly__receive_hooks hooks = {.failed = failed, .other = other, .progress = moved};
+
+static void add_counts(struct ly__get *g, const struct ly__transfer_counts *c)
 {
     g->counts.files += c->files;
     g->counts.bytes += c->bytes;
     g->counts.failed += c->failed;
+    g->counts.others += c->others;
 }
 
 /* The frame behind the entries. Returns 0, or an error that was said. */
-static int take_last(struct get *g, const struct ly_frame *f, int64_t id)
+static int take_last(struct ly__get *g, const struct ly_frame *f, int64_t id)
 {
     int64_t answered = -1;
     bool ok = false;
@@ -146,10 +138,12 @@ static int take_last(struct get *g, const struct ly_frame *f, int64_t id)
     return 0;
 }
 
-static int receive(struct get *g, const struct ly__local *l, const char *prefix, int64_t id)
+int ly__get_receive(struct ly__get *g, const char *path, const struct ly__local *l, int64_t id)
 {
     struct ly__receive *receive = NULL;
     struct ly_frame last;
+    char prefix[LY__PATH_MAX + 1];
+    ssize_t n = ly__path_clean(prefix, path);
     const struct ly__receive_options options = {
         .dir = l->dir,
         .name = l->name,
@@ -158,6 +152,10 @@ static int receive(struct get *g, const struct ly__local *l, const char *prefix,
         .hooks = &hooks,
         .arg = g,
     };
+    if (n < 0) {
+        ly__cli_say("get", "%s: %s", path, ly_error_text((int)n));
+        return (int)n;
+    }
     int r = ly__receive_new(&receive, g->target.client.stream, &options);
     if (r == 0) {
         r = ly__receive_run(receive, &last);
@@ -170,69 +168,123 @@ static int receive(struct get *g, const struct ly__local *l, const char *prefix,
     return r;
 }
 
-static int take_answer(struct get *g, const char *path, int64_t id)
+void ly__get_failed(struct ly__get *g, int error, const char *path)
 {
-    struct ly__local l;
-    char prefix[LY__PATH_MAX + 1];
-    ssize_t n = ly__path_clean(prefix, path);
-    int r = n < 0 ? (int)n : find_local(g, path, &l);
-
-    if (r < 0) {
-        ly__cli_say("get", "%s: %s", n < 0 ? path : g->arguments.destination, ly_error_text(r));
-        return r;
-    }
-    r = receive(g, &l, prefix, id);
-    ly__local_close(&l);
-    return r;
+    g->counts.failed++;
+    ly__progress_failed(g->progress, error, NULL, path);
 }
 
 /* ---- all sources ---- */
 
-/* Ask for the sources from i on that are on the machine of source i. Returns how many, or an error. */
-static int ask_ahead(struct get *g, int i)
-{
-    char host[LY_ADDRESS_TEXT];
-    const char *path;
-    int n = 0;
+/* A source, and where it goes. */
+struct source {
+    const char *path; /* there */
+    struct ly__local local;
+};
 
-    for (; n < AHEAD && i + n < g->arguments.count; n++) {
-        host[0] = '\0';
-        if (n > 0 && (ly__host_split(g->arguments.sources[i + n], host, &path) < 0 ||
-                      strcmp(host, g->target.host) != 0))
-            break;
-        if (ly__target_take(&g->target, g->arguments.sources[i + n]) < 0)
-            return LY_EADDRESS;
-        int r = ask(g);
-        if (r < 0) {
-            ly__target_say(&g->target, r, NULL);
-            return r;
-        }
-    }
-    return n;
+/* Take source i, which may need another connection. Returns 0, or an error that was said. */
+static int take_source(struct ly__get *g, int i, struct source *ret)
+{
+    if (ly__target_take(&g->target, g->arguments.sources[i]) < 0)
+        return LY_EADDRESS;
+    ret->path = g->target.path;
+    int r = find_local(g, ret->path, &ret->local);
+    if (r < 0)
+        ly__cli_say("get", "%s: %s", g->arguments.destination, ly_error_text(r));
+    return r;
 }
 
-static int get_all(struct get *g)
+static bool is_on_same_machine(const struct ly__get *g, int i)
 {
-    for (int i = 0; i < g->arguments.count;) {
-        int n = ask_ahead(g, i);
+    char host[LY_ADDRESS_TEXT] = "";
+    const char *path;
+    return ly__host_split(g->arguments.sources[i], host, &path) >= 0 && strcmp(host, g->target.host) == 0;
+}
+
+/* Whether there is something here that may be the source, or a part of it. */
+static bool is_here(const struct ly__get *g, const struct ly__local *l, struct stat *ret)
+{
+    return !g->arguments.all && fstatat(l->dir, l->name, ret, AT_SYMLINK_NOFOLLOW) == 0 &&
+           (S_ISREG(ret->st_mode) || S_ISDIR(ret->st_mode));
+}
+
+/* Get what differs from what is here. */
+static int update(struct ly__get *g, const struct source *s, const struct stat *st)
+{
+    struct ly_frame f;
+    struct ly_json entry = {0};
+    int r = ly__target_stat(&g->target, s->path, &f);
+
+    if (r == 0)
+        entry = ly_json_get(f.header, "entry");
+    else if (r != LY_EREMOTE) {
+        ly__target_say(&g->target, r, NULL);
+        return r;
+    }
+    if (ly__known_same(entry, st)) {
+        g->counts.same++;
+        return 0;
+    }
+    if (S_ISDIR(st->st_mode) && ly_json_equal(ly_json_get(entry, "type"), "dir"))
+        return ly__get_tree(g, s->path, entry, &s->local);
+    r = ly__get_ask(g, s->path, &s->local);
+    if (r < 0)
+        ly__target_say(&g->target, r, NULL);
+    return r < 0 ? r : ly__get_receive(g, s->path, &s->local, g->target.id);
+}
+
+/*
+ * Get the sources from i on that are on the machine of source i, asked for ahead; or source i alone if it is
+ * here already, as far as that goes. Returns how many, or an error that was said.
+ */
+static int get_some(struct ly__get *g, int i)
+{
+    struct source sources[LY__GET_AHEAD];
+    struct stat st;
+    int n = 0, r = 0;
+
+    while (r == 0 && n < LY__GET_AHEAD && i + n < g->arguments.count) {
+        if (n > 0 && !is_on_same_machine(g, i + n))
+            break;
+        struct source *s = &sources[n];
+        r = take_source(g, i + n, s);
+        if (r < 0)
+            break;
+        bool here = is_here(g, &s->local, &st);
+        if (here && n > 0) {
+            ly__local_close(&s->local);
+            break;
+        }
+        n++;
+        if (here) {
+            r = update(g, s, &st);
+            ly__local_close(&s->local);
+            return r < 0 ? r : 1;
+        }
+        r = ly__get_ask(g, s->path, &s->local);
+        if (r < 0)
+            ly__target_say(&g->target, r, NULL);
+    }
+    for (int k = 0; k < n; k++) {
+        if (r == 0)
+            r = ly__get_receive(g, sources[k].path, &sources[k].local, g->target.id - n + 1 + k);
+        ly__local_close(&sources[k].local);
+    }
+    return r < 0 ? r : n;
+}
+
+static int get_all(struct ly__get *g)
+{
+    for (int i = 0, n; i < g->arguments.count; i += n) {
+        n = get_some(g, i);
         if (n < 0)
             return n;
-        int64_t first = g->target.id - n + 1;
-        for (int k = 0; k < n; k++) {
-            char host[LY_ADDRESS_TEXT];
-            const char *path = g->arguments.sources[i + k];
-            (void)ly__host_split(g->arguments.sources[i + k], host, &path);
-            int r = take_answer(g, path, first + k);
-            if (r < 0)
-                return r;
-        }
-        i += n;
     }
     return 0;
 }
 
 /* The size of a single file, for the bar: one more round trip, before a person who watches. */
-static void find_total(struct get *g)
+static void find_total(struct ly__get *g)
 {
     struct ly_frame f;
     struct ly__target *t = &g->target;
@@ -240,16 +292,13 @@ static void find_total(struct get *g)
     if (g->arguments.count != 1 || g->arguments.style != LY__PROGRESS_AUTO || !isatty(STDERR_FILENO) ||
         ly__target_take(t, g->arguments.sources[0]) < 0)
         return;
-    int r = ly__target_begin(t, "stat");
-    if (r == 0)
-        r = ly_json_put_string(&t->head, "path", t->path);
-    r = ly__target_receive(t, ly__target_send(t, r), &f);
-    if (r == 0 && ly__field_int(ly_json_get(f.header, "entry"), "size", &size, 0, INT64_MAX) == 0)
+    if (ly__target_stat(t, t->path, &f) == 0 &&
+        ly__field_int(ly_json_get(f.header, "entry"), "size", &size, 0, INT64_MAX) == 0)
         ly__progress_total(g->progress, size);
 }
 
 /* Whether the destination makes sense. Returns 0 or an error that was said. */
-static int find_out(struct get *g)
+static int find_out(struct ly__get *g)
 {
     char host[LY_ADDRESS_TEXT];
     const char *path, *destination = g->arguments.destination;
@@ -261,35 +310,42 @@ static int find_out(struct get *g)
                     destination);
         return LY_EADDRESS;
     }
-    g->into = ly__local_is_directory(destination);
-    if (!must || g->into)
+    bool directory = ly__local_is_directory(destination);
+    g->into = directory && !g->arguments.becomes;
+    if (!must || directory)
         return 0;
     ly__cli_say("get", "%s: %s", destination, ly_error_text(-ENOTDIR));
     return -ENOTDIR;
 }
 
-static int get(struct get *g)
+static int get(struct ly__get *g)
 {
-    if (find_out(g) < 0 || ly__progress_new(&g->progress, "get", g->arguments.style) < 0)
+    if (find_out(g) < 0)
+        return LY__EXIT_USAGE;
+    if (ly__progress_new(&g->progress, "get", g->arguments.style) < 0)
         return LY__EXIT_OURS;
     find_total(g);
     int r = get_all(g);
-    if (r < 0)
+    if (r < 0) {
+        if (!g->into && ly__local_is_directory(g->arguments.destination))
+            ly__transfer_hint(&g->arguments, "get");
         return LY__EXIT_OURS;
-    ly__progress_done(g->progress, g->counts.files, g->counts.bytes, g->counts.failed);
+    }
+    ly__progress_done(g->progress, &g->counts);
     return g->counts.failed > 0 ? LY__EXIT_PARTIAL : 0;
 }
 
 int ly__cli_get(int argc, char **argv)
 {
-    struct get g = {0};
+    struct ly__get g = {0};
     if (ly__transfer_parse(
             &g.arguments, argc, argv, false, "[HOST]:SRC... DST",
             "Copy files and directories from what a machine serves. Into a directory they go by their "
-            "names; each file replaces an old one only when it is there whole and checked. An "
-            "interrupted transfer of a large file goes on where it ended.\v"
-            "Exit status: 0, all is there; 23, some entries failed; 255, no connection, or "
-            "no such destination here.") != 0)
+            "names; each file replaces an old one only when it is there whole and checked. Files that are here "
+            "already with the same size, time and mode are left out, and a large file goes on where it ended: "
+            "to go on with an interrupted transfer, repeat it (with -T if DST was made by it).\v"
+            "Exit status: 0, all is there; 2, no such destination here; 23, some entries failed; 255, no connection.") !=
+        0)
         return LY__EXIT_USAGE;
     ly__target_init(&g.target, "get");
     int status = get(&g);

@@ -49,8 +49,9 @@ static const struct argp argp = {
     .doc = "List directories in what a machine serves; without PATH, the top.",
 };
 
-static int keep(struct list *l, struct ly_json entry)
+static int keep(void *arg, struct ly_json entry)
 {
+    struct list *l = arg;
     if (l->count == l->room) {
         size_t room = l->room ? 2 * l->room : 64;
         char **texts = realloc(l->texts, room * sizeof *texts);
@@ -88,32 +89,14 @@ static void print_list(struct list *l, const struct ls *c)
     }
 }
 
-/* Receive entries until the answer's end. */
-static int receive(struct ly__target *t, int r, struct list *l)
-{
-    struct ly_frame f = {.size = 0};
-    r = ly__target_receive(t, r, &f);
-    while (r == 0) {
-        struct ly_json entry = ly_json_get(f.header, "entry");
-        if (ly_json_type(entry) != LY_JSON_OBJECT)
-            break;
-        r = keep(l, entry);
-        if (r == 0)
-            r = ly__target_receive(t, 0, &f);
-    }
-    if (r < 0)
-        ly__target_say(t, r, &f);
-    return r;
-}
-
 /* title: what stands above it, NULL for nothing. */
 static int list_one(struct ly__target *t, struct ls *c, const char *title)
 {
     struct list l = {.count = 0};
-    int r = ly__target_begin(t, "ls");
-    if (r == 0)
-        r = ly_json_put_string(&t->head, "path", t->path);
-    r = receive(t, ly__target_send(t, r), &l);
+    struct ly_frame last = {.size = 0};
+    int r = ly__target_list(t, t->path, keep, &l, &last);
+    if (r < 0)
+        ly__target_say(t, r, &last);
     if (title && (r == 0 || l.count > 0))
         printf("%s%s:\n", c->titles++ ? "\n" : "", title);
     print_list(&l, c);

@@ -214,30 +214,54 @@ void ly__progress_failed(struct ly__progress *p, int error, const char *text, co
     pthread_mutex_unlock(&p->lock);
 }
 
+void ly__progress_other(struct ly__progress *p, const char *path)
+{
+    char shown[4 * 4096 + 1];
+
+    pthread_mutex_lock(&p->lock);
+    (void)ly__escape(shown, sizeof shown, path, strlen(path));
+    clear_line(p);
+    fprintf(stderr, "lanyard %s: %s: left out: no file, directory or link\n", p->command, shown);
+    if (p->style == LY__PROGRESS_JSON) {
+        event_begin(p, "left out");
+        (void)ly_json_put_string(&p->event, "path", path);
+        event_end(p);
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
 static void stop(struct ly__progress *p)
 {
     ly_scope_close(p->scope);
     p->scope = NULL;
 }
 
-void ly__progress_done(struct ly__progress *p, int64_t files, int64_t bytes, int64_t failed)
+static void say_done(const struct ly__progress *p, const struct ly__transfer_counts *c)
+{
+    char size[32], rate[32], same[64] = "";
+    double seconds = (double)(ly_now() - p->since) / 1e9;
+    human(size, sizeof size, (double)c->bytes);
+    human(rate, sizeof rate, seconds > 0 ? (double)c->bytes / seconds : 0);
+    if (c->same > 0)
+        (void)snprintf(same, sizeof same, "; %lld already there", (long long)c->same);
+    fprintf(stderr, "%lld file%s, %s in %.1f s (%s/s)%s\n", (long long)c->files, c->files == 1 ? "" : "s",
+            size, seconds, rate, same);
+}
+
+void ly__progress_done(struct ly__progress *p, const struct ly__transfer_counts *c)
 {
     stop(p);
     clear_line(p);
-    if (p->bar) {
-        char size[32], rate[32];
-        double seconds = (double)(ly_now() - p->since) / 1e9;
-        human(size, sizeof size, (double)bytes);
-        human(rate, sizeof rate, seconds > 0 ? (double)bytes / seconds : 0);
-        fprintf(stderr, "%lld file%s, %s in %.1f s (%s/s)\n", (long long)files, files == 1 ? "" : "s", size,
-                seconds, rate);
-    }
+    if (p->bar)
+        say_done(p, c);
     if (p->style != LY__PROGRESS_JSON)
         return;
     event_begin(p, "done");
-    (void)ly_json_put_int(&p->event, "files", files);
-    (void)ly_json_put_int(&p->event, "bytes", bytes);
-    (void)ly_json_put_int(&p->event, "failed", failed);
+    (void)ly_json_put_int(&p->event, "files", c->files);
+    (void)ly_json_put_int(&p->event, "bytes", c->bytes);
+    (void)ly_json_put_int(&p->event, "failed", c->failed);
+    (void)ly_json_put_int(&p->event, "same", c->same);
+    (void)ly_json_put_int(&p->event, "left_out", c->others);
     event_end(p);
 }
 

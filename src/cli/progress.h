@@ -3,6 +3,8 @@
 #ifndef LY_CLI_PROGRESS_H
 #define LY_CLI_PROGRESS_H
 
+#include "service/files/transfer.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -26,8 +28,11 @@ void ly__progress_add(struct ly__progress *p, const char *path, int64_t n);
 /* An entry failed. text may be NULL. */
 void ly__progress_failed(struct ly__progress *p, int error, const char *text, const char *path);
 
-/* The end: the bar goes, or the last event comes. files, bytes: transferred whole. */
-void ly__progress_done(struct ly__progress *p, int64_t files, int64_t bytes, int64_t failed);
+/* An entry is no file, directory or link, and is left out. */
+void ly__progress_other(struct ly__progress *p, const char *path);
+
+/* The end: the bar goes, or the last event comes. */
+void ly__progress_done(struct ly__progress *p, const struct ly__transfer_counts *counts);
 
 /* Stop and free without a last word. NULL is accepted. */
 void ly__progress_free(struct ly__progress *p);

@@ -33,18 +33,24 @@ struct put {
     const char *source; /* the argument in hand */
     size_t as;          /* bytes of a path as sent that stand for it */
     int64_t refused;    /* entries that the server reported as failed */
+    int64_t same;       /* files named as sources that the server has already */
 };
 
 /* ---- the sender's hooks ---- */
 
+/* A path as sent, as the user named it; NULL without memory. */
+static char *as_local(const struct put *p, const char *path)
+{
+    char *local;
+    const char *rest = path + p->as;
+    rest += *rest == '/';
+    return asprintf(&local, "%s%s%s", p->source, *rest ? "/" : "", rest) < 0 ? NULL : local;
+}
+
 static void failed(void *arg, int error, const char *path)
 {
     struct put *p = arg;
-    char *local = NULL;
-    const char *rest = path + p->as;
-    rest += *rest == '/';
-    if (asprintf(&local, "%s%s%s", p->source, *rest ? "/" : "", rest) < 0)
-        local = NULL;
+    char *local = as_local(p, path);
     ly__progress_failed(p->progress, error, NULL, local ? local : path);
     free(local);
 }
@@ -55,13 +61,34 @@ static void moved(void *arg, const char *path, int64_t bytes)
     ly__progress_add(p->progress, path, bytes);
 }
 
+/* A path as sent, below the served root; NULL without memory. */
+static char *whole_path(const struct put *p, const char *path)
+{
+    char *whole;
+    const char *between = *path && *p->target.path ? "/" : "";
+    return asprintf(&whole, "%s%s%s", p->target.path, between, path) < 0 ? NULL : whole;
+}
+
+/* Whether the second connection is there, which is made when it is first needed. */
+static bool may_ask(struct put *p)
+{
+    if (!p->asking.connected && !p->cannot_ask)
+        p->cannot_ask = ly__target_take(&p->asking, p->arguments.destination) < 0;
+    return !p->cannot_ask;
+}
+
+static int add_known(void *arg, struct ly_json entry)
+{
+    return ly__known_add(arg, entry);
+}
+
 static int ask_partial(struct put *p, const char *path, int64_t *offset, char hash[LY__HASH_TEXT])
 {
     struct ly__target *t = &p->asking;
     struct ly_frame f;
-    char *whole = NULL;
+    char *whole = whole_path(p, path);
 
-    if (asprintf(&whole, "%s%s%s", p->target.path, *path && *p->target.path ? "/" : "", path) < 0)
+    if (!whole)
         return -ENOMEM;
     int r = ly__target_begin(t, "partial");
     if (r == 0)
@@ -80,11 +107,7 @@ static int resume(void *arg, const char *path, int64_t size, int64_t *offset, ch
 {
     struct put *p = arg;
     *offset = 0;
-    if (size < RESUME_LEAST || p->cannot_ask)
-        return 0;
-    if (!p->asking.connected)
-        p->cannot_ask = ly__target_take(&p->asking, p->arguments.destination) < 0;
-    int r = p->cannot_ask ? 0 : ask_partial(p, path, offset, hash);
+    int r = size < RESUME_LEAST || !may_ask(p) ? 0 : ask_partial(p, path, offset, hash);
     if (r < 0) {
         *offset = 0;
         p->cannot_ask = r != LY_EREMOTE;
@@ -92,7 +115,41 @@ static int resume(void *arg, const char *path, int64_t size, int64_t *offset, ch
     return 0;
 }
 
-static const struct ly__send_hooks hooks = {.failed = failed, .resume = resume, .progress = moved};
+static void other(void *arg, const char *path)
+{
+    struct put *p = arg;
+    char *local = as_local(p, path);
+    ly__progress_other(p->progress, local ? local : path);
+    free(local);
+}
+
+/* What the server has of the directory at path. Where it does not say, nothing is left out. */
+static int list(void *arg, const char *path, struct ly__known *known)
+{
+    struct put *p = arg;
+    struct ly_frame last;
+    char *there = whole_path(p, path);
+    int r = there ? 0 : -ENOMEM;
+
+    if (r == 0 && !p->arguments.all && may_ask(p)) {
+        r = ly__target_list(&p->asking, there, add_known, known, &last);
+        if (r < 0 && r != LY_EREMOTE)
+            p->cannot_ask = true;
+        if (r < 0)
+            ly_buffer_clear(&known->keys);
+        r = 0;
+    }
+    free(there);
+    return r;
+}
+
+static const struct ly__send_hooks hooks = {
+    .failed = failed,
+    .resume = resume,
+    .list = list,
+    .other = other,
+    .progress = moved,
+};
 
 /* ---- what the server says ---- */
 
@@ -154,10 +211,23 @@ static int end(struct ly__target *t)
     return ly__target_send(t, r);
 }
 
+/* Whether the server has this file as it is. It is asked where that is shorter than sending. */
+static bool is_there(struct put *p, const struct stat *st, const char *as)
+{
+    struct ly_frame f;
+    if (p->arguments.all || st->st_size < RESUME_LEAST || !may_ask(p))
+        return false;
+    char *there = whole_path(p, as);
+    bool same = there && ly__target_stat(&p->asking, there, &f) == 0 &&
+                ly__known_same(ly_json_get(f.header, "entry"), st);
+    free(there);
+    return same;
+}
+
 static int send_source(struct put *p, const char *source)
 {
     struct ly__local l;
-    struct stat st;
+    struct stat st = {.st_mode = 0};
     int r = ly__local_open(&l, source);
 
     if (r < 0) {
@@ -165,12 +235,17 @@ static int send_source(struct put *p, const char *source)
         p->refused++;
         return 0;
     }
-    if (fstatat(l.dir, l.name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
-        ly__progress_total(p->progress, st.st_size);
+    bool file = fstatat(l.dir, l.name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
     const char *as = p->into && strcmp(l.name, ".") != 0 ? l.name : "";
     p->source = source;
     p->as = strlen(as);
-    r = ly__send_entry(p->send, l.dir, l.name, as, true);
+    if (file && is_there(p, &st, as)) {
+        p->same++;
+    } else {
+        if (file)
+            ly__progress_total(p->progress, st.st_size);
+        r = ly__send_entry(p->send, l.dir, l.name, as, true);
+    }
     ly__local_close(&l);
     return r;
 }
@@ -225,6 +300,8 @@ static int find_out(struct put *p)
     struct ly__target *t = &p->target;
     size_t n = strlen(t->path);
     bool must = p->arguments.count > 1 || (n > 0 && t->path[n - 1] == '/');
+    if (p->arguments.becomes)
+        return 0;
     int type = ly__target_type(t, t->path);
 
     p->into = type == 'd';
@@ -261,10 +338,14 @@ static int put(struct put *p)
         return LY__EXIT_OURS;
     int r = transfer(p);
     if (r == 0) {
-        const struct ly__transfer_counts *c = ly__send_counts(p->send);
-        int64_t bad = c->failed + p->refused;
-        ly__progress_done(p->progress, c->files - p->refused, c->bytes, bad);
-        r = bad > 0 ? LY__EXIT_PARTIAL : 0;
+        struct ly__transfer_counts c = *ly__send_counts(p->send);
+        c.files -= p->refused;
+        c.failed += p->refused;
+        c.same += p->same;
+        ly__progress_done(p->progress, &c);
+        r = c.failed > 0 ? LY__EXIT_PARTIAL : 0;
+    } else if (!p->into && ly__local_is_directory(p->arguments.sources[0])) {
+        ly__transfer_hint(&p->arguments, "put");
     }
     return r < 0 ? LY__EXIT_OURS : r;
 }
@@ -275,8 +356,10 @@ int ly__cli_put(int argc, char **argv)
     if (ly__transfer_parse(
             &p.arguments, argc, argv, true, "SRC... [HOST]:DST",
             "Copy files and directories to what a machine serves. Into a directory they go by their "
-            "names; each file replaces an old one only when it is there whole and checked. An "
-            "interrupted transfer of a large file goes on where it ended.\v"
+            "names; each file replaces an old one only when it is there whole and checked. Files of a "
+            "tree that are there already with the same size, time and mode are left out, and a large file "
+            "goes on where it ended: to go on with an interrupted transfer, repeat it (with -T if DST was made "
+            "by it).\v"
             "Exit status: 0, all is there; 23, some entries failed; 255, no connection.") != 0)
         return LY__EXIT_USAGE;
     ly__target_init(&p.target, "put");

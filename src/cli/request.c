@@ -93,14 +93,19 @@ int ly__target_ask(struct ly__target *t, int r, struct ly_frame *ret_frame)
     return r;
 }
 
+int ly__target_stat(struct ly__target *t, const char *path, struct ly_frame *ret_frame)
+{
+    int r = ly__target_begin(t, "stat");
+    if (r == 0)
+        r = ly_json_put_string(&t->head, "path", path);
+    return ly__target_receive(t, ly__target_send(t, r), ret_frame);
+}
+
 int ly__target_type(struct ly__target *t, const char *path)
 {
     struct ly_frame f = {.size = 0};
     char type[64];
-    int r = ly__target_begin(t, "stat");
-    if (r == 0)
-        r = ly_json_put_string(&t->head, "path", path);
-    r = ly__target_receive(t, ly__target_send(t, r), &f);
+    int r = ly__target_stat(t, path, &f);
     if (r == LY_EREMOTE && ly_json_equal(ly_json_get(f.header, "error"), "ENOENT"))
         return 'n';
     if (r == LY_EREMOTE && ly_json_string(ly_json_get(f.header, "error"), type, sizeof type) > 0) {
@@ -112,6 +117,23 @@ int ly__target_type(struct ly__target *t, const char *path)
     if (ly_json_string(ly_json_get(ly_json_get(f.header, "entry"), "type"), type, sizeof type) <= 0)
         return LY_EFIELD;
     return type[0];
+}
+
+int ly__target_list(struct ly__target *t, const char *path, int (*add)(void *arg, struct ly_json entry),
+                    void *arg, struct ly_frame *ret_frame)
+{
+    int result = 0, r = ly__target_begin(t, "ls");
+    if (r == 0)
+        r = ly_json_put_string(&t->head, "path", path);
+    r = ly__target_send(t, r);
+    for (;;) {
+        r = ly__target_receive(t, r, ret_frame);
+        struct ly_json entry = r < 0 ? (struct ly_json){0} : ly_json_get(ret_frame->header, "entry");
+        if (r < 0 || ly_json_type(entry) != LY_JSON_OBJECT)
+            return r < 0 ? r : result;
+        if (result == 0)
+            result = add(arg, entry);
+    }
 }
 
 size_t ly__last_name(const char *path, const char **ret_name)

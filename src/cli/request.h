@@ -42,9 +42,20 @@ void ly__target_say(const struct ly__target *t, int error, const struct ly_frame
 /* The whole of a request with one answer. r: of adding the fields. Returns 0, or an error that was said. */
 int ly__target_ask(struct ly__target *t, int r, struct ly_frame *ret_frame);
 
+/* Ask for the entry at a path there: "entry" in the frame's header. As ly__target_receive. */
+int ly__target_stat(struct ly__target *t, const char *path, struct ly_frame *ret_frame);
+
 /* The type of what is at a path there: 'f'ile, 'd'irectory, 'l'ink, 'o'ther, 'n'othing. Returns it, or an
  * error (not said). */
 int ly__target_type(struct ly__target *t, const char *path);
+
+/*
+ * What a directory there holds, or the one entry if the path is something else: add is told each entry, as
+ * docs/protocol.md, 5.1, has it, valid during the call. Returns 0, LY_EREMOTE or another error (not said), or
+ * what add returned below 0: the answer is received to its end all the same.
+ */
+int ly__target_list(struct ly__target *t, const char *path, int (*add)(void *arg, struct ly_json entry),
+                    void *arg, struct ly_frame *ret_frame);
 
 /* The last component of a path, without slashes behind it; of ".", ".." and "" none. Returns its
  * length */

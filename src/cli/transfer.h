@@ -14,8 +14,13 @@ struct ly__transfer_arguments {
     int count;
     char *destination;
     bool parents;
+    bool becomes; /* the source becomes the destination, also where that is a directory */
+    bool all;     /* also the files that are there already */
     enum ly__progress_style style;
 };
+
+/* A transfer has ended early: say how to go on with a directory that has become `destination`. */
+void ly__transfer_hint(const struct ly__transfer_arguments *a, const char *command);
 
 /* Read the arguments of put (parents: it has that option) or get. Ends the process where they are wrong. */
 int ly__transfer_parse(struct ly__transfer_arguments *a, int argc, char **argv, bool parents,

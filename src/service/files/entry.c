@@ -92,7 +92,7 @@ int ly__field_hash(struct ly_json value, char out[LY__HASH_TEXT])
 
 static int read_type(struct ly_json value, enum ly__entry_type *ret)
 {
-    for (int i = LY__ENTRY_FILE; i < LY__ENTRY_OTHER; i++)
+    for (int i = LY__ENTRY_FILE; i <= LY__ENTRY_OTHER; i++)
         if (ly_json_equal(value, type_names[i])) {
             *ret = (enum ly__entry_type)i;
             return 0;

@@ -12,6 +12,8 @@
 #include "service/files/hash.h"
 #include "service/files/hash_text.h"
 
+#include <string.h>
+
 #define ALIGNMENT 64
 _Static_assert(sizeof(struct ly__hash) >= sizeof(XXH3_state_t) + ALIGNMENT - 1, "the state must fit");
 _Static_assert(_Alignof(XXH3_state_t) <= ALIGNMENT, "the state must be aligned");
@@ -75,6 +77,13 @@ void ly__hash_text(const struct ly__hash *h, char out[LY__HASH_TEXT])
 void ly__hash_once(const void *bytes, size_t n, char out[LY__HASH_TEXT])
 {
     kind()->once(bytes, n, out);
+}
+
+void ly__hash_bits(const void *bytes, size_t n, char out[16])
+{
+    XXH128_hash_t h = XXH3_128bits(bytes, n);
+    memcpy(out, &h.low64, 8);
+    memcpy(out + 8, &h.high64, 8);
 }
 
 uint64_t ly__hash_name(const void *bytes, size_t n)

@@ -23,6 +23,9 @@ void ly__hash_text(const struct ly__hash *h, char out[LY__HASH_TEXT]);
 /* The hash of n bytes at once. */
 void ly__hash_once(const void *bytes, size_t n, char out[LY__HASH_TEXT]);
 
+/* The same as 16 bytes. */
+void ly__hash_bits(const void *bytes, size_t n, char out[16]);
+
 /* XXH3-64 of n bytes. */
 uint64_t ly__hash_name(const void *bytes, size_t n);
 

@@ -7,6 +7,7 @@
 #define LY_SERVICE_TRANSFER_H
 
 #include "service/files/entry.h"
+#include "service/files/known.h"
 
 #include <lanyard/buffer.h>
 #include <lanyard/frame.h>
@@ -21,6 +22,8 @@ struct ly__transfer_counts {
     int64_t files;  /* transferred whole */
     int64_t bytes;  /* of their bodies */
     int64_t failed; /* entries that were not */
+    int64_t same;   /* files that the receiver has already */
+    int64_t others; /* entries that are no file, directory or link, left out */
 };
 
 /* ---- sending ---- */
@@ -37,6 +40,14 @@ struct ly__send_hooks {
      * 0 or an error that ends the transfer. NULL: always at the beginning.
      */
     int (*resume)(void *arg, const char *path, int64_t size, int64_t *offset, char hash[LY__HASH_TEXT]);
+    /*
+     * What the receiver has of the directory at path, so that files it has already are left out: entries are
+     * added to known. Asked of the start, and of each directory below that the receiver has. Returns 0 or an
+     * error that ends the transfer. NULL: nothing is left out.
+     */
+    int (*list)(void *arg, const char *path, struct ly__known *known);
+    /* An entry is left out: a device, a socket, a pipe. NULL: the stream says so. */
+    void (*other)(void *arg, const char *path);
     /* Bytes of bodies went out: of the file at path, or of several small ones. NULL: not told. */
     void (*progress)(void *arg, const char *path, int64_t bytes);
 };
@@ -65,6 +76,8 @@ struct ly__receive_hooks {
     /* An entry failed, here or at the sender. path: as sent; text: the sender's words, or NULL. Returns 0, or
      * an error that ends the transfer. */
     int (*failed)(void *arg, int error, const char *text, const char *path);
+    /* The sender left out an entry that is no file, directory or link. NULL: not told. */
+    void (*other)(void *arg, const char *path);
     /* As in sending; path is "" for several small files. NULL: not told. */
     void (*progress)(void *arg, const char *path, int64_t bytes);
 };

@@ -46,10 +46,10 @@ struct ly__receive {
     struct ly__receive_options options;
     struct ly__transfer_counts counts;
     struct ly__dirs dirs;
-    struct ly_buffer
-        failures;            /* noted on the pool, told by the fiber: int, then the path with its zero byte */
-    struct ly_buffer prefix; /* of all paths; see the options */
-    int fatal;               /* noted on the pool: the error that ends the transfer */
+    struct ly_buffer failures; /* noted on the pool, told by the fiber: int (0: no failure, an entry left
+                                * out), then the path with its zero byte */
+    struct ly_buffer prefix;   /* of all paths; see the options */
+    int fatal;                 /* noted on the pool: the error that ends the transfer */
     size_t wanted; /* bytes to have buffered before take_buffered is worth another call; 0: the frame in
                     * front is not for it */
     int silent;    /* time-outs of the socket since the last byte */
@@ -100,7 +100,10 @@ static int tell_failures(struct ly__receive *r)
         memcpy(&error, ly_buffer_bytes(&r->failures), sizeof error);
         const char *path = ly_buffer_bytes(&r->failures) + sizeof error;
         size_t n = strlen(path) + 1;
-        result = tell_failure(r, error, NULL, path);
+        if (error < 0)
+            result = tell_failure(r, error, NULL, path);
+        else if (r->options.hooks->other)
+            r->options.hooks->other(r->options.arg, path);
         ly_buffer_consume(&r->failures, sizeof error + n);
     }
     return result;
@@ -222,9 +225,20 @@ static bool is_small(const struct ly__entry *e)
     return e->type == LY__ENTRY_FILE && e->xxh3[0] && !e->has_offset && e->size <= LY__TRANSFER_SMALL;
 }
 
+/* The sender has left out what cannot be transferred, and says so. */
+static void note_other(struct ly__receive *r)
+{
+    r->counts.others++;
+    note_failure(r, 0, r->entry.path);
+}
+
 /* Take the entry in hand, whose body is at body. */
 static void take_entry(struct ly__receive *r, int error, const char *body)
 {
+    if (error == 0 && r->entry.type == LY__ENTRY_OTHER) {
+        note_other(r);
+        return;
+    }
     if (error == 0)
         error = r->entry.type == LY__ENTRY_DIR    ? take_directory(r)
                 : r->entry.type == LY__ENTRY_LINK ? take_link(r)

@@ -36,7 +36,7 @@
     (256 << 10) /* bytes of a large file hashed and sent in turn: small, so that the receiver \
                  * has the last one to work on while the next is hashed */
 
-enum fill { FILL_END, FILL_MORE, FILL_LARGE };
+enum fill { FILL_END, FILL_MORE, FILL_LARGE, FILL_LIST };
 
 /* The large file whose turn it is. */
 struct outgoing {
@@ -46,6 +46,12 @@ struct outgoing {
     int64_t hashed;       /* bytes of the file that are in hash */
     int64_t goal;         /* hash_range: up to where */
     bool may_wait;        /* hash_range runs on the pool */
+};
+
+/* A directory of the walk, as the receiver has it. */
+struct level {
+    struct ly__known known;
+    bool there; /* it has it: known tells what is in it */
 };
 
 struct ly__send {
@@ -60,6 +66,8 @@ struct ly__send {
     int fatal;              /* the batch could not take a frame */
     struct ly__tree tree;   /* while walking */
     bool walking;
+    struct level *levels; /* hooks->list: of the directories from the start to the walk's, by depth */
+    size_t nlevels, room; /* in use, allocated */
     struct outgoing large;
     size_t prefix;                   /* bytes of path that are the start's */
     char path[2 * LY__PATH_MAX + 2]; /* of the entry in hand, as sent */
@@ -125,6 +133,57 @@ static int add_small(struct ly__send *s, struct stat *st, size_t n)
     return r;
 }
 
+/* ---- what the receiver has already ---- */
+
+static void drop_levels(struct ly__send *s, size_t keep)
+{
+    while (s->nlevels > keep)
+        ly__known_done(&s->levels[--s->nlevels].known);
+}
+
+/* The walk has entered a directory. Returns FILL_LIST if the receiver is to be asked what it has of it, 0, or
+ * -ENOMEM. */
+static int add_level(struct ly__send *s, const char *name)
+{
+    size_t depth = s->tree.depth - 1; /* the directory's own */
+    if (!s->hooks->list)
+        return 0;
+    if (depth >= s->room) {
+        size_t room = 2 * depth + 16;
+        struct level *levels = realloc(s->levels, room * sizeof *levels);
+        if (!levels)
+            return s->fatal = -ENOMEM;
+        s->levels = levels;
+        s->room = room;
+    }
+    drop_levels(s, depth);
+    struct level *l = &s->levels[s->nlevels++];
+    ly__known_init(&l->known);
+    l->there = depth == 0 || (l[-1].there && ly__known_directory(&l[-1].known, name));
+    return l->there ? FILL_LIST : 0;
+}
+
+/* Ask what the receiver has of the directory entered last. */
+static int list_level(struct ly__send *s)
+{
+    struct level *l = &s->levels[s->nlevels - 1];
+    int r = s->hooks->list(s->arg, s->path, &l->known);
+    ly__known_seal(&l->known);
+    l->there = l->known.keys.length > 0;
+    return r;
+}
+
+/* Whether the receiver has this file of the walk's directory as it is. */
+static bool is_there(struct ly__send *s, int dir, const char *name)
+{
+    struct stat st;
+    if (!s->walking || s->nlevels == 0)
+        return false;
+    const struct level *l = &s->levels[s->tree.depth - 1];
+    return l->there && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+           ly__known_file(&l->known, name, &st);
+}
+
 /* ---- one entry; dir, name: where it is ---- */
 
 /* Read up to the end, at most n bytes. */
@@ -166,6 +225,10 @@ static int fill_opened(struct ly__send *s, int fd)
 
 static int fill_file(struct ly__send *s, int dir, const char *name)
 {
+    if (is_there(s, dir, name)) {
+        s->counts.same++;
+        return 0;
+    }
     int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
@@ -195,7 +258,13 @@ static int fill_other(struct ly__send *s, int dir, const char *name)
         return -errno;
     if (S_ISLNK(st.st_mode))
         return fill_link(s, dir, name, &st);
-    return S_ISREG(st.st_mode) ? fill_file(s, dir, name) : 0;
+    if (S_ISREG(st.st_mode))
+        return fill_file(s, dir, name);
+    s->counts.others++;
+    if (!s->hooks->other)
+        return add_entry(s, &st, NULL);
+    s->hooks->other(s->arg, s->path);
+    return 0;
 }
 
 static bool is_directory(const struct ly__tree *t)
@@ -231,8 +300,12 @@ static int fill_entry(struct ly__send *s)
     if (r < 0)
         return r;
     if (directory) {
+        char name[LY__NAME_MAX + 1];
+        memcpy(name, t->name, strlen(t->name) + 1);
         r = ly__tree_enter(t);
-        return r < 0 ? r : add_entry(s, &t->entered, NULL);
+        if (r == 0)
+            r = add_entry(s, &t->entered, NULL);
+        return r < 0 ? r : add_level(s, name);
     }
     return t->type == DT_REG ? fill_file(s, t->dir, t->name) : fill_other(s, t->dir, t->name);
 }
@@ -252,8 +325,8 @@ static int fill(void *arg)
             event = fill_entry(s);
         else
             (void)walk_path(s);
-        if (event == FILL_LARGE)
-            return FILL_LARGE;
+        if (event == FILL_LARGE || event == FILL_LIST)
+            return event;
         if (event < 0 && s->fatal == 0)
             fail(s, event);
     }
@@ -454,10 +527,12 @@ static int send_batch(struct ly__send *s)
     return r;
 }
 
-/* Send what fill has left: the batch, then the large file. */
+/* Send what fill has left: the batch, then the large file; or ask what it wants to know. */
 static int send_filled(struct ly__send *s, int how)
 {
     int r = send_batch(s);
+    if (how == FILL_LIST && r == 0)
+        r = list_level(s);
     if (how == FILL_LARGE) {
         if (r == 0)
             r = send_large(s);
@@ -503,7 +578,9 @@ static int fill_start(void *arg)
         return -EISDIR;
     int r = ly__tree_open(&s->tree, start->dir, start->name);
     s->walking = r == 0;
-    return r < 0 ? r : add_entry(s, &s->tree.entered, NULL);
+    if (r == 0)
+        r = add_entry(s, &s->tree.entered, NULL);
+    return r < 0 ? r : add_level(s, "");
 }
 
 int ly__send_entry(struct ly__send *s, int dir, const char *name, const char *as, bool recursive)
@@ -523,6 +600,7 @@ int ly__send_entry(struct ly__send *s, int dir, const char *name, const char *as
     if (s->walking)
         ly__tree_close(&s->tree);
     s->walking = false;
+    drop_levels(s, 0);
     return r;
 }
 
@@ -549,6 +627,8 @@ void ly__send_free(struct ly__send *s)
         return;
     if (s->large.fd >= 0)
         close(s->large.fd);
+    drop_levels(s, 0);
+    free(s->levels);
     ly_buffer_done(&s->batch);
     ly_buffer_done(&s->head);
     free(s);
