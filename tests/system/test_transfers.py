@@ -8,7 +8,6 @@ import pathlib
 import shutil
 import signal
 import socket
-import stat
 import struct
 import subprocess
 import tempfile

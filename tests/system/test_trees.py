@@ -14,7 +14,7 @@ import threading
 import time
 import unittest
 
-from files_case import PARTIAL, SANITIZED, ProgramCase, litter
+from files_case import SANITIZED, ProgramCase, litter
 from peer import PATIENCE, PROGRAM, Server, cli
 
 FILES = 400 if SANITIZED else 4000
