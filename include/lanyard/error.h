@@ -33,7 +33,7 @@ extern "C" {
     X(ECLOSED, -5011, "closed")                                                      \
     X(ESHUTDOWN, -5012, "the server is shutting down")                               \
     X(EOUTSIDE, -5013, "the name leads out of the served directory")                 \
-    X(ENAME, -5014, "the name is not allowed")                                       \
+    X(ENAME, -5014, "the name is too long, or has a control character in it")        \
     X(ECHANGED, -5015, "the file changed during the transfer")                       \
     X(ENOREACTOR, -5016, "no usable reactor of that name")
 

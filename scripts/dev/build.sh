@@ -34,6 +34,7 @@ compile() {
 }
 
 dev_build() {
+    [ $# -eq 0 ] || die "build takes no arguments, not '$*'"
     need build
     # Where tests were once configured they stay so: going back and forth would configure each time.
     if [ -f build/.options ] && grep -q tests=enabled build/.options; then
@@ -52,10 +53,11 @@ dev_install() {
     *) prefix=$PWD/$prefix ;;
     esac
     need build
-    configure build-install -Dtests=disabled -Dexamples=false "-Dprefix=$prefix"
-    compile build-install product
     local -a root=()
     writable "$prefix" || root=(as_root)
+    "${root[@]}" mkdir -p "$prefix" || die "cannot make the folder $prefix"
+    configure build-install -Dtests=disabled -Dexamples=false "-Dprefix=$prefix"
+    compile build-install product
     "${root[@]}" meson install -C build-install --no-rebuild --quiet
     # Only where the run-time linker looks by itself does its cache need to hear of a new library.
     if [ "$prefix" = /usr/local ] || [ "$prefix" = /usr ]; then

@@ -32,6 +32,12 @@ wait_until_served() {
 }
 
 dev_run() {
+    local option
+    for option; do
+        case $option in
+        -l* | --listen*) die "run serves on the default socket, as it prints; elsewhere: build/lanyard serve $*" ;;
+        esac
+    done
     dev_build
     [ -x build/lanyard ] || die "the program was not built"
     # What answers below must be the server that is started here, on the default socket.

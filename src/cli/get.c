@@ -320,6 +320,9 @@ static int find_out(struct ly__get *g)
 
 static int get(struct ly__get *g)
 {
+    for (int i = 0; i < g->arguments.count; i++)
+        if (!ly__transfer_is_there(g->arguments.sources[i], "get"))
+            return LY__EXIT_USAGE;
     if (find_out(g) < 0)
         return LY__EXIT_USAGE;
     if (ly__progress_new(&g->progress, "get", g->arguments.style) < 0)

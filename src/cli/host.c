@@ -42,12 +42,12 @@ int ly__host_split(const char *text, char *ret_host, const char **ret_path)
     if (!ly__host_is(text))
         return 0;
     const char *end = find_end(text);
-    size_t n = end ? (size_t)(end - text) : 0;
-    if (!end || n >= LY_ADDRESS_TEXT)
+    size_t n = end ? (size_t)(end - text) : strlen(text);
+    if (n >= LY_ADDRESS_TEXT)
         return LY_EADDRESS;
     memcpy(ret_host, text, n);
     ret_host[n] = 0;
-    *ret_path = end + 1;
+    *ret_path = end ? end + 1 : text + n; /* without a path: the top */
     return 1;
 }
 

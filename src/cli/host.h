@@ -16,8 +16,8 @@
 
 /*
  * Tell HOST:PATH from a local path. ret_host: LY_ADDRESS_TEXT bytes; "" for the default machine. ret_path:
- * the part of text behind the colon. Returns 1; 0 (a local path: what stands before its first colon, if it
- * has one, names no machine); LY_EADDRESS (it begins like an address and goes on like none).
+ * the part of text behind the colon, "" (the top) where there is none. Returns 1; 0 (a local path: what
+ * stands before its first colon, if it has one, names no machine); LY_EADDRESS (the address is too long).
  */
 int ly__host_split(const char *text, char *ret_host, const char **ret_path);
 

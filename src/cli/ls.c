@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* lanyard ls: list a directory there, sorted by name. */
-#include "cli/command.h"
 #include "cli/entry.h"
-#include "cli/request.h"
+#include "cli/paths.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct ls {
-    char **paths;
-    int count;
+    struct ly__paths paths;
+    int next;   /* of them, to be listed next */
     int titles; /* printed so far */
     bool details, json;
 };
@@ -23,6 +22,8 @@ struct list {
 
 static const struct argp_option options[] = {
     {"long", 'l', NULL, 0, "Mode, size, time and a link's target too", 0},
+    {"all", 'a', NULL, 0, "Entries whose name begins with a dot too: this is always so", 0},
+    {"one", '1', NULL, 0, "One entry a line: this is always so", 0},
     {"json", 'j', NULL, 0, "Print each entry as a JSON object, in the order of arrival", 0},
     {0}};
 
@@ -34,11 +35,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         c->details = true;
     else if (key == 'j')
         c->json = true;
-    else if (key == ARGP_KEY_ARGS) {
-        c->paths = state->argv + state->next;
-        c->count = state->argc - state->next;
-    } else
-        return ARGP_ERR_UNKNOWN;
+    else if (key != 'a' && key != '1')
+        return ly__paths_parse(&c->paths, key, state);
     return 0;
 }
 
@@ -89,15 +87,16 @@ static void print_list(struct list *l, const struct ls *c)
     }
 }
 
-/* title: what stands above it, NULL for nothing. */
-static int list_one(struct ly__target *t, struct ls *c, const char *title)
+static int list_one(struct ly__target *t, void *arg)
 {
+    struct ls *c = arg;
     struct list l = {.count = 0};
     struct ly_frame last = {.size = 0};
+    const char *title = c->paths.paths[c->next++];
     int r = ly__target_list(t, t->path, keep, &l, &last);
     if (r < 0)
         ly__target_say(t, r, &last);
-    if (title && (r == 0 || l.count > 0))
+    if (c->paths.count > 1 && !c->json && (r == 0 || l.count > 0))
         printf("%s%s:\n", c->titles++ ? "\n" : "", title);
     print_list(&l, c);
     for (size_t i = 0; i < l.count; i++)
@@ -110,17 +109,8 @@ int ly__cli_ls(int argc, char **argv)
 {
     static char top[] = ":";
     static char *only_top[] = {top};
-    struct ls c = {.paths = only_top, .count = 1};
-    struct ly__target t;
-    int status = 0;
+    struct ls c = {.paths = {only_top, 1}};
     if (ly__cli_parse(&argp, argc, argv, 0, &c) != 0)
         return LY__EXIT_USAGE;
-    ly__target_init(&t, "ls");
-    for (int i = 0; i < c.count; i++) {
-        const char *title = c.count > 1 && !c.json ? c.paths[i] : NULL;
-        if (ly__target_take(&t, c.paths[i]) < 0 || list_one(&t, &c, title) < 0)
-            status = LY__EXIT_FAILURE;
-    }
-    ly__target_done(&t);
-    return fflush(stdout) == 0 ? status : LY__EXIT_FAILURE;
+    return ly__paths_each(&c.paths, "ls", list_one, &c);
 }

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* lanyard mkdir: make directories there. */
-#include "cli/command.h"
-#include "cli/request.h"
+#include "cli/paths.h"
 #include <stdlib.h>
 
 struct mkdir {
-    char **paths;
-    int count;
+    struct ly__paths paths;
     bool parents;
     long mode; /* -1: the server's default */
 };
@@ -26,13 +24,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         c->mode = strtol(arg, &end, 8);
         if (!*arg || *end || c->mode < 0 || c->mode > 0777)
             argp_error(state, "--mode is an octal number up to 777");
-    } else if (key == ARGP_KEY_ARGS) {
-        c->paths = state->argv + state->next;
-        c->count = state->argc - state->next;
-    } else if (key == ARGP_KEY_NO_ARGS)
-        argp_usage(state);
-    else
-        return ARGP_ERR_UNKNOWN;
+    } else
+        return ly__paths_parse(&c->paths, key, state);
     return 0;
 }
 
@@ -43,8 +36,9 @@ static const struct argp argp = {
     .doc = "Make directories in what a machine serves.",
 };
 
-static int make_one(struct ly__target *t, const struct mkdir *c)
+static int make_one(struct ly__target *t, void *arg)
 {
+    const struct mkdir *c = arg;
     struct ly_frame f;
     int r = ly__target_begin(t, "mkdir");
     if (r == 0)
@@ -59,14 +53,7 @@ static int make_one(struct ly__target *t, const struct mkdir *c)
 int ly__cli_mkdir(int argc, char **argv)
 {
     struct mkdir c = {.mode = -1};
-    struct ly__target t;
-    int status = 0;
     if (ly__cli_parse(&argp, argc, argv, 0, &c) != 0)
         return LY__EXIT_USAGE;
-    ly__target_init(&t, "mkdir");
-    for (int i = 0; i < c.count; i++)
-        if (ly__target_take(&t, c.paths[i]) < 0 || make_one(&t, &c) < 0)
-            status = LY__EXIT_FAILURE;
-    ly__target_done(&t);
-    return status;
+    return ly__paths_each(&c.paths, "mkdir", make_one, &c);
 }

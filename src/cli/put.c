@@ -329,6 +329,8 @@ static void widen(struct ly_sock *sock)
 
 static int put(struct put *p)
 {
+    if (!ly__transfer_is_there(p->arguments.destination, "put"))
+        return LY__EXIT_USAGE;
     if (ly__target_take(&p->target, p->arguments.destination) < 0)
         return LY__EXIT_OURS;
     widen(ly_stream_sock(p->target.client.stream));

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* lanyard rm: remove files and trees there. */
-#include "cli/command.h"
-#include "cli/request.h"
+#include "cli/paths.h"
 
 struct rm {
-    char **paths;
-    int count;
-    bool recursive;
+    struct ly__paths paths;
+    bool recursive, force;
 };
 
 static const struct argp_option options[] = {
-    {"recursive", 'r', NULL, 0, "Directories too, with all they hold", 0}, {0}};
+    {"recursive", 'r', NULL, 0, "Directories too, with all they hold", 0},
+    {"force", 'f', NULL, 0, "What is missing is no failure", 0},
+    {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -18,13 +18,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     (void)arg;
     if (key == 'r')
         c->recursive = true;
-    else if (key == ARGP_KEY_ARGS) {
-        c->paths = state->argv + state->next;
-        c->count = state->argc - state->next;
-    } else if (key == ARGP_KEY_NO_ARGS)
-        argp_usage(state);
+    else if (key == 'f')
+        c->force = true;
     else
-        return ARGP_ERR_UNKNOWN;
+        return ly__paths_parse(&c->paths, key, state);
     return 0;
 }
 
@@ -35,28 +32,29 @@ static const struct argp argp = {
     .doc = "Remove files in what a machine serves.",
 };
 
-static int remove_one(struct ly__target *t, const struct rm *c)
+static int remove_one(struct ly__target *t, void *arg)
 {
+    const struct rm *c = arg;
     struct ly_frame f;
     int r = ly__target_begin(t, "rm");
     if (r == 0)
         r = ly_json_put_string(&t->head, "path", t->path);
     if (r == 0 && c->recursive)
         r = ly_json_put_bool(&t->head, "recursive", true);
-    return ly__target_ask(t, r, &f);
+    r = ly__target_receive(t, ly__target_send(t, r), &f);
+    if (r == LY_EREMOTE && c->force && ly_json_equal(ly_json_get(f.header, "error"), "ENOENT"))
+        return 0;
+    if (r == LY_EREMOTE && ly_json_equal(ly_json_get(f.header, "error"), "EBUSY") && !*t->path)
+        ly__cli_say("rm", "the served directory itself cannot be removed, only what is in it");
+    else if (r < 0)
+        ly__target_say(t, r, &f);
+    return r;
 }
 
 int ly__cli_rm(int argc, char **argv)
 {
-    struct rm c = {0};
-    struct ly__target t;
-    int status = 0;
+    struct rm c = {.recursive = false};
     if (ly__cli_parse(&argp, argc, argv, 0, &c) != 0)
         return LY__EXIT_USAGE;
-    ly__target_init(&t, "rm");
-    for (int i = 0; i < c.count; i++)
-        if (ly__target_take(&t, c.paths[i]) < 0 || remove_one(&t, &c) < 0)
-            status = LY__EXIT_FAILURE;
-    ly__target_done(&t);
-    return status;
+    return ly__paths_each(&c.paths, "rm", remove_one, &c);
 }

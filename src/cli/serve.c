@@ -26,14 +26,16 @@ static const struct argp_option options[] = {
     {"log-file", KEY_FILE, "FILE", 0, "Append to FILE, opened anew at SIGHUP. Default: standard error", 1},
     {0}};
 
-/* The index of text among the names; ends the program with a usage error if it is none. */
-static int choose(struct argp_state *state, const char *what, const char *text, const char *const *names)
+/* The index of text among the names, the choices that are told; ends the program with a usage error if it is
+ * none. */
+static int choose(struct argp_state *state, const char *what, const char *text, const char *const *names,
+                  const char *choices)
 {
     for (int i = 0; names[i]; i++) {
         if (strcmp(names[i], text) == 0)
             return i;
     }
-    argp_error(state, "--%s has no choice '%s'", what, text);
+    argp_error(state, "--%s is %s, not '%s'", what, choices, text);
     return 0;
 }
 
@@ -59,10 +61,11 @@ static error_t parse_log(int key, char *arg, struct argp_state *state, struct ly
     static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
     switch (key) {
     case KEY_FORMAT:
-        o->log.format = choose(state, "log-format", arg, formats) ? LY_LOG_JSON : LY_LOGFMT;
+        o->log.format = choose(state, "log-format", arg, formats, "logfmt or json") ? LY_LOG_JSON : LY_LOGFMT;
         return 0;
     case KEY_LEVEL:
-        o->log.level = (enum ly_log_level)choose(state, "log-level", arg, levels);
+        o->log.level =
+            (enum ly_log_level)choose(state, "log-level", arg, levels, "error, warning, info or debug");
         return 0;
     case KEY_FILE:
         o->log_file = arg;
@@ -90,7 +93,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         o->workers = (int)number(state, "workers", arg, 256);
         return 0;
     case KEY_REACTOR:
-        o->reactor = reactors[choose(state, "reactor", arg, reactors)];
+        o->reactor = reactors[choose(state, "reactor", arg, reactors, "epoll, io_uring, poll or select")];
         return 0;
     case KEY_COMMANDS:
         o->commands_max = (unsigned)number(state, "max-commands", arg, 100000);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/transfer.h"
 
+#include "cli/host.h"
+
 enum { KEY_ALL = 256 };
 
 /* The first is put's alone. */
@@ -58,4 +60,15 @@ void ly__transfer_hint(const struct ly__transfer_arguments *a, const char *comma
 {
     ly__cli_say(command, "to go on where it ended: lanyard %s -T %s %s", command, a->sources[0],
                 a->destination);
+}
+
+bool ly__transfer_is_there(const char *argument, const char *command)
+{
+    char host[LY_ADDRESS_TEXT];
+    const char *path;
+    if (ly__host_split(argument, host, &path) != 0)
+        return true; /* also a wrong one, which is told when it is used */
+    ly__cli_say(command, "%s: that is here; on the server it is :%s, or HOST:%s", argument, argument,
+                argument);
+    return false;
 }

@@ -22,6 +22,9 @@ struct ly__transfer_arguments {
 /* A transfer has ended early: say how to go on with a directory that has become `destination`. */
 void ly__transfer_hint(const struct ly__transfer_arguments *a, const char *command);
 
+/* Whether an argument names something on a machine, as [HOST]:PATH does; it is said if not. */
+bool ly__transfer_is_there(const char *argument, const char *command);
+
 /* Read the arguments of put (parents: it has that option) or get. Ends the process where they are wrong. */
 int ly__transfer_parse(struct ly__transfer_arguments *a, int argc, char **argv, bool parents,
                        const char *args_doc, const char *doc);

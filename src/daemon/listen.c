@@ -26,7 +26,12 @@ static int refuse(const char *address, const char *why)
 
 static int fail(const char *address, int error)
 {
-    const char *hint = error == -EADDRINUSE ? " (is it served already?)" : "";
+    const char *hint = "";
+    struct stat st;
+    if (error == -EADDRINUSE)
+        hint = strncmp(address, "unix:", 5) == 0 && stat(address + 5, &st) == 0 && !S_ISSOCK(st.st_mode)
+                   ? " (a file that is no socket is there)"
+                   : " (is it served already?)";
     if (error == LY_EADDRESS)
         hint = " (expected unix:PATH, unix:@NAME or tcp://127.0.0.1:PORT)";
     fprintf(stderr, "lanyard serve: cannot listen on %s: %s%s\n", address, ly_error_text(error), hint);

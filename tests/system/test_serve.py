@@ -256,6 +256,19 @@ class Refusals(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertEqual(list(folder.iterdir()), [])
 
+    def test_a_file_that_is_no_socket_stays(self):
+        with tempfile.NamedTemporaryFile() as f:
+            f.write(b"kept")
+            f.flush()
+            done = cli("serve", "--listen", f"unix:{f.name}")
+            self.assertEqual((done.returncode, pathlib.Path(f.name).read_bytes()), (1, b"kept"))
+            self.assertIn(b"a file that is no socket is there", done.stderr)
+
+    def test_a_choice_that_is_none_is_told_which_there_are(self):
+        done = cli("serve", "--reactor", "kqueue")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn(b"epoll, io_uring, poll or select", done.stderr)
+
     def test_a_root_that_is_none(self):
         self.assertIn(b"no such file", cli("serve", "--root", "/no/such", "--listen", "unix:/tmp/never").stderr)
         self.assertIn(b"not a directory", cli("serve", "--root", "/etc/passwd", "--listen", "unix:/tmp/never").stderr)

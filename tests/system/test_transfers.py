@@ -92,6 +92,31 @@ class Program(ProgramCase):
         done = cli("ls", self.there("none"), self.there("d"))
         self.assertEqual((done.returncode, done.stdout), (1, self.there("d").encode() + b":\n"))
 
+    def test_what_is_missing_is_no_failure_of_rm_when_told_so(self):
+        self.write("f")
+        self.assertEqual(cli("rm", self.there("no"), self.there("f")).returncode, 1)
+        self.run_ok("rm", "-f", self.there("no"))
+        self.assertEqual(os.listdir(self.root), [])
+
+    def test_the_served_directory_itself_is_not_removed_and_that_is_said(self):
+        done = cli("rm", "-r", self.there())
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"the served directory itself cannot be removed", done.stderr)
+
+    def test_a_machine_without_a_path_means_its_top(self):
+        self.write("f")
+        self.assertEqual(self.run_ok("ls", "-a1", self.server.address), b"f\n")
+        self.run_ok("put", "/etc/hosts", self.server.address)
+        self.assertEqual(sorted(os.listdir(self.root)), ["f", "hosts"])
+
+    def test_a_colon_that_was_forgotten_is_asked_for(self):
+        environment = os.environ | {"LANYARD_HOST": self.server.address}
+        for arguments in (["put", "/etc/hosts", "hosts"], ["get", "f", str(self.here)]):
+            done = cli(*arguments, env=environment)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn(b"on the server it is :", done.stderr)
+        self.assertEqual(os.listdir(self.root), [])
+
     def test_no_connection_is_status_255(self):
         done = cli("get", f"unix:{self.here}/nothing:f", self.here)
         self.assertEqual(done.returncode, 255)
