@@ -34,9 +34,9 @@ LY_API ssize_t ly_frame_decode(const char *bytes, size_t n, struct ly_frame *ret
 
 /*
  * Receive the head of the next frame. The header is shown in the stream's buffer, valid until the next read
- * on it; the stream's read_size must be at least LY_FRAME_HEADER_MAX + 4. Read the body, all of it, before
- * the next call. Returns 1; 0 at the peer's orderly end between frames; LY_EEOF within a head; errors of
- * ly_frame_decode (the stream is unusable afterwards) and of ly_recv. Suspends.
+ * on it; the stream's read_size must be at least LY_FRAME_HEADER_MAX + 4, as the default is. Read the body,
+ * all of it, before the next call. Returns 1; 0 at the peer's orderly end between frames; LY_EEOF within a
+ * head; errors of ly_frame_decode (the stream is unusable afterwards) and of ly_recv. Suspends.
  */
 LY_API int ly_frame_recv(struct ly_stream *s, struct ly_frame *ret_frame);
 

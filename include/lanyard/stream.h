@@ -19,7 +19,7 @@ extern "C" {
 struct ly_stream;
 
 struct ly_stream_options {
-    size_t read_size;  /* bytes read ahead at most, and the longest peek; 0: 16 KiB */
+    size_t read_size;  /* bytes read ahead at most, and the longest peek; 0: 72 KiB, enough for frames */
     size_t write_size; /* bytes gathered before a write goes out by itself; 0: 16 KiB */
     bool borrow;       /* closing the stream leaves the socket to the caller */
 };

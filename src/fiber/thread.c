@@ -10,6 +10,7 @@
 #include <time.h>
 
 static pthread_key_t own_key;
+static int own_key_error; /* why there is none */
 static pthread_once_t own_once = PTHREAD_ONCE_INIT;
 
 static int init(struct ly__thread *t, struct ly_scope *home, ly_task_fn *fn, void *arg)
@@ -49,7 +50,7 @@ static void forget_own(void *task)
 
 static void make_key(void)
 {
-    pthread_key_create(&own_key, forget_own);
+    own_key_error = pthread_key_create(&own_key, forget_own);
 }
 
 static struct ly__task *adopt(void)
@@ -58,7 +59,7 @@ static struct ly__task *adopt(void)
     if (!t)
         return NULL;
     pthread_once(&own_once, make_key);
-    if (init(t, NULL, NULL, NULL) < 0 || pthread_setspecific(own_key, t) != 0) {
+    if (own_key_error || init(t, NULL, NULL, NULL) < 0 || pthread_setspecific(own_key, t) != 0) {
         free(t);
         return NULL;
     }

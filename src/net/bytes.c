@@ -16,13 +16,9 @@
 
 /* ---- accepting ---- */
 
-/*
- * A Unix listener that was shut down is readable and yet has EAGAIN for a call that does not wait (one that
- * does gets EINVAL): without a look at it, waiting and asking would go in circles.
- */
-static bool is_shut_down(const struct ly_sock *listener)
+bool ly__listener_is_shut_down(const struct ly__io *listener)
 {
-    struct pollfd p = {.fd = listener->io.fd, .events = POLLRDHUP};
+    struct pollfd p = {.fd = listener->fd, .events = POLLRDHUP};
     return poll(&p, 1, 0) > 0 && p.revents & POLLRDHUP;
 }
 
@@ -33,7 +29,7 @@ static int accept_descriptor(struct ly_sock *l, struct sockaddr *address, sockle
         return ly__io_accept(&l->io, address, length, deadline);
     for (;;) {
         int r = ly__io_accept(&l->io, address, length, LY__NOWAIT);
-        if (r == -EAGAIN && is_shut_down(l))
+        if (r == -EAGAIN && ly__listener_is_shut_down(&l->io))
             return -EINVAL;
         if (r != -EAGAIN || deadline == LY__NOWAIT)
             return r;
@@ -248,7 +244,12 @@ ssize_t ly_sendto(struct ly_sock *s, const void *buf, size_t n, int flags, const
 
 /* ---- ending ---- */
 
+/* Not every kind of wait sees it: select(2) does not call a full Unix socket writable, though a send would
+ * fail. */
 int ly_shutdown(struct ly_sock *s, int how)
 {
-    return shutdown(s->io.fd, how) < 0 ? -errno : 0;
+    if (shutdown(s->io.fd, how) < 0)
+        return -errno;
+    ly__io_look_again(&s->io);
+    return 0;
 }

@@ -44,6 +44,12 @@ static inline int64_t ly__sock_deadline(const struct ly_sock *s)
 /* What ly_listen does up to bind(2): options and, for a Unix socket's file, its mode. Stale files stay. */
 int ly__sock_bind_for(struct ly_sock *s, const struct ly_address *address, const struct ly_listen_options *o);
 
+/*
+ * A Unix listener that was shut down is readable and yet has EAGAIN for a call that does not wait (one that
+ * does gets EINVAL): without a look at it, waiting and asking would go in circles.
+ */
+bool ly__listener_is_shut_down(const struct ly__io *listener);
+
 /* Send all of the pieces by an absolute deadline; as ly_sendallv otherwise. */
 int ly__sock_sendallv(struct ly_sock *s, struct iovec *iov, int count, int flags, int64_t deadline);
 

@@ -14,7 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SIZE_DEFAULT ((size_t)16 << 10)
+#define READ_DEFAULT \
+    ((size_t)72 << 10) /* so that it holds a frame's header; what is not touched costs nothing */
+#define WRITE_DEFAULT ((size_t)16 << 10)
 
 struct ly_stream {
     struct ly_sock *sock;
@@ -38,8 +40,8 @@ int ly_stream_open(struct ly_stream **ret_stream, struct ly_sock *sock,
         return -ENOMEM;
     }
     *s = (struct ly_stream){.sock = sock,
-                            .in_size = o->read_size ? o->read_size : SIZE_DEFAULT,
-                            .out_size = o->write_size ? o->write_size : SIZE_DEFAULT,
+                            .in_size = o->read_size ? o->read_size : READ_DEFAULT,
+                            .out_size = o->write_size ? o->write_size : WRITE_DEFAULT,
                             .borrow = o->borrow};
     *ret_stream = s;
     return 0;

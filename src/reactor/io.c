@@ -210,6 +210,20 @@ int ly__io_poll(struct ly__io *io, enum ly__dir dir, int64_t deadline)
     return ly__io_wait(io, dir, deadline);
 }
 
+void ly__io_look_again(struct ly__io *io)
+{
+    struct ly__reactor *here = ly__loop_here ? ly__loop_here->driver_data : NULL;
+    set_ready(io, LY__IN, true);
+    set_ready(io, LY__OUT, true);
+    if (!here || io->reactor != here || io->reactor_id != here->id)
+        return;
+    for (enum ly__dir dir = LY__IN; dir <= LY__OUT; dir++) {
+        if (io->waits[dir] && here->ops->disarm)
+            here->ops->disarm(here, io, dir);
+        fire_all(io, dir, 0);
+    }
+}
+
 /* ---- closing ---- */
 
 int ly__io_release(struct ly__io *io)

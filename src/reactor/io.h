@@ -52,6 +52,9 @@ struct ly__io {
 
 void ly__io_init(struct ly__io *io, int fd);
 
+/* Something was done to the descriptor that waiters of the calling loop should look at: they try again. */
+void ly__io_look_again(struct ly__io *io);
+
 /* Take the descriptor out of its reactor and close it. Whoever waits gets -EBADF. Harmless when closed. */
 void ly__io_close(struct ly__io *io);
 

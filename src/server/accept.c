@@ -85,6 +85,8 @@ int ly__accept(struct ly_server *s, struct ly__acceptor *a, struct ly__io *liste
             pause_accepting(s, a, fd);
         else if (is_of_the_connection(fd))
             continue;
+        if (fd == -EAGAIN && s->address.u.family == AF_UNIX && ly__listener_is_shut_down(listener))
+            return -EINVAL;
         return fd == -EAGAIN || is_of_the_system(fd) ? 0 : fd;
     }
 }

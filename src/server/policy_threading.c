@@ -9,9 +9,12 @@
  */
 #include "server/server.h"
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#define JOIN_MS 10 /* between two looks, where there is no memory to be woken by */
 
 struct threaded {
     struct ly_request rq;
@@ -141,9 +144,12 @@ static void join(struct ly_server *s)
     while (s->threads.running > 0) {
         struct ly__waiter w;
         ly__waiter_init(&w);
-        s->threads.joiner = &w;
+        s->threads.joiner = w.task ? &w : NULL;
         pthread_mutex_unlock(&ly__threads_lock);
-        ly__waiter_wait(&w, LY__UNINTERRUPTED, "the threads of a server", LY__WAIT_SHARED);
+        if (w.task)
+            ly__waiter_wait(&w, LY__UNINTERRUPTED, "the threads of a server", LY__WAIT_SHARED);
+        else
+            poll(NULL, 0, JOIN_MS);
         pthread_mutex_lock(&ly__threads_lock);
     }
     atomic_store(&s->threads.cancelled, false); /* for the next ly_serve_forever */

@@ -344,7 +344,7 @@ ROW(a_second_serve_forever_is_refused, ALL)
     end_server(&s);
 }
 
-ROW(a_listener_that_is_shut_down_ends_serving_with_an_error, ALL | TCP_ONLY)
+ROW(a_listener_that_is_shut_down_ends_serving_with_an_error, ALL)
 {
     struct served s;
     serve(&s, open_server(c, (struct ly_server_options){.handler.handle = echo}));

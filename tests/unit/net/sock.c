@@ -240,6 +240,24 @@ static int c94_shutdown_wakes_who_waits_in_recv(void *arg)
     return 0;
 }
 
+static int c94_shutdown_wakes_who_waits_in_send(void *arg)
+{
+    struct ly_sock *a, *b;
+    struct ly_scope *scope;
+    static char bytes[4 << 20];
+    (void)arg;
+    for (int tcp = 0; tcp < 2; tcp++) {
+        NEED_OK(tcp ? tcp_pair(&a, &b) : ly_socketpair(&a, &b));
+        NEED_OK(ly_scope_open(&scope, NULL));
+        NEED_OK(ly_go(scope, end_peer, a));
+        NEED_INT(ly_sendall(a, bytes, sizeof bytes), -EPIPE);
+        ly_scope_close(scope);
+        ly_sock_free(a);
+        ly_sock_free(b);
+    }
+    return 0;
+}
+
 static int close_it(void *arg)
 {
     NEED_OK(ly_sleep(1));
@@ -756,6 +774,7 @@ int main(void)
         BODY(c83_timeouts_are_checked),
         BODY(c84_a_timeout_is_not_eagain_and_never_early),
         BODY(c94_shutdown_wakes_who_waits_in_recv),
+        BODY(c94_shutdown_wakes_who_waits_in_send),
         BODY(closing_wakes_a_fiber_that_waits_in_recv),
         BODY(c89_a_signal_does_not_end_a_call),
         BODY(c92_the_timeout_of_sendall_is_for_the_whole_call),

@@ -24,10 +24,9 @@ static struct pair open_pair(void)
 {
     struct pair p;
     struct ly_sock *sock;
-    struct ly_stream_options options = {.read_size = LY_FRAME_HEADER_MAX + 4};
     assert_int_equal(ly_socketpair(&sock, &p.far), 0);
     ly_sock_set_timeout(sock, 0); /* nothing here may wait */
-    assert_int_equal(ly_stream_open(&p.near, sock, &options), 0);
+    assert_int_equal(ly_stream_open(&p.near, sock, NULL), 0);
     return p;
 }
 
