@@ -163,6 +163,28 @@ ROW(C89_signals_never_end_a_call_and_do_not_stretch_it, BOTH)
     return 0;
 }
 
+ROW(C91_signals_do_not_begin_a_connection_anew, BOTH)
+{
+    struct ly_sock *s = NULL, *more;
+    struct ticking t;
+    int r = 0, connected = 0;
+    tick(&t);
+    for (int64_t start = ly_now(); r == 0 && (alarms < 5 || connected < 50) && ms_since(start) < 20000;
+         connected++) {
+        r = ly_connect(&s, p->address, NULL);
+        if (r == 0 && (r = ly_accept(p->listener, &more, NULL)) == 0)
+            ly_sock_free(more);
+        if (s)
+            ly_sock_free(s);
+        s = NULL;
+    }
+    stop_ticking(&t);
+    NEED(r == 0);
+    NEED(ly_sock_set_timeout(p->listener, 0) == 0);
+    NEED(ly_accept(p->listener, &more, NULL) == -EAGAIN); /* each was made once */
+    return 0;
+}
+
 struct slow_reader {
     struct ly_sock *sock;
     int64_t until;
@@ -253,6 +275,7 @@ PLACES_MAIN(RUN(C81_timeout_0_is_non_blocking_and_forever_blocking),
             RUN(C85_connecting_tells_done_refused_and_already),
             RUN(C86_after_connecting_without_waiting_writability_tells_the_result),
             RUN(C87_an_accepted_connection_has_no_timeout),
-            RUN(C89_signals_never_end_a_call_and_do_not_stretch_it), RUN(C92_sendall_is_bounded_as_a_whole),
+            RUN(C89_signals_never_end_a_call_and_do_not_stretch_it),
+            RUN(C91_signals_do_not_begin_a_connection_anew), RUN(C92_sendall_is_bounded_as_a_whole),
             RUN(C93_sending_to_a_closed_peer_is_an_error_and_no_signal),
             RUN(C94_shutdown_wakes_whoever_waits))
