@@ -33,6 +33,7 @@ struct put {
     const char *source; /* the argument in hand */
     size_t as;          /* bytes of a path as sent that stand for it */
     int64_t refused;    /* entries that the server reported as failed */
+    int64_t arrived;    /* files that it reported as there */
     int64_t same;       /* files named as sources that the server has already */
 };
 
@@ -123,6 +124,13 @@ static void other(void *arg, const char *path)
     free(local);
 }
 
+/* The listing of what is no directory would be that one entry. Below the start the server's listings have
+ * said what is one. */
+static bool is_directory(struct put *p, const char *path, const char *there)
+{
+    return path[p->as] != '\0' || ly__target_type(&p->asking, there) == 'd';
+}
+
 /* What the server has of the directory at path. Where it does not say, nothing is left out. */
 static int list(void *arg, const char *path, struct ly__known *known)
 {
@@ -131,7 +139,7 @@ static int list(void *arg, const char *path, struct ly__known *known)
     char *there = whole_path(p, path);
     int r = there ? 0 : -ENOMEM;
 
-    if (r == 0 && !p->arguments.all && may_ask(p)) {
+    if (r == 0 && !p->arguments.all && may_ask(p) && is_directory(p, path, there)) {
         r = ly__target_list(&p->asking, there, add_known, known, &last);
         if (r < 0 && r != LY_EREMOTE)
             p->cannot_ask = true;
@@ -159,8 +167,11 @@ static int take_answer(struct put *p, struct ly_frame *f)
     char name[64], text[256], path[LY__PATH_MAX + 1];
     int r = ly__target_receive(&p->target, 0, f);
 
+    if (r == 0 && (ly_json_type(ly_json_get(f->header, "ok")) != LY_JSON_BOOL ||
+                   ly__field_int(f->header, "files", &p->arrived, 0, INT64_MAX) < 0))
+        r = LY_EFRAME;
     if (r == 0)
-        return ly_json_type(ly_json_get(f->header, "ok")) == LY_JSON_BOOL ? 1 : LY_EFRAME;
+        return 1;
     if (r != LY_EREMOTE || ly__field_path(f->header, "path", path) < 0) {
         ly__target_say(&p->target, r, f);
         return r;
@@ -170,8 +181,11 @@ static int take_answer(struct put *p, struct ly_frame *f)
     if (ly_json_string(ly_json_get(f->header, "error"), name, sizeof name) < 0)
         name[0] = '\0';
     int error = ly_error_from_name(name);
+    char *there = whole_path(p, path);
     p->refused++;
-    ly__progress_failed(p->progress, error < 0 ? error : LY_EREMOTE, text[0] ? text : NULL, path);
+    ly__progress_failed(p->progress, error < 0 ? error : LY_EREMOTE, text[0] ? text : NULL,
+                        there ? there : path);
+    free(there);
     return 0;
 }
 
@@ -341,7 +355,7 @@ static int put(struct put *p)
     int r = transfer(p);
     if (r == 0) {
         struct ly__transfer_counts c = *ly__send_counts(p->send);
-        c.files -= p->refused;
+        c.files = p->arrived;
         c.failed += p->refused;
         c.same += p->same;
         ly__progress_done(p->progress, &c);

@@ -96,6 +96,17 @@ class Trees(ProgramCase):
         self.same(tree, self.root / "t/t")
         self.assertEqual(cli("put", "-T", tree, tree, self.there("t")).returncode, 2)
 
+    def test_a_file_in_the_place_of_the_whole_tree_is_told(self):
+        tree = self.here / "t"
+        tree.mkdir()
+        (tree / "list").write_bytes(b"content")
+        self.run_ok("put", tree, self.there())
+        done = cli("put", "-T", tree, self.there("t/list"), "--json")  # whose listing is one entry of that name
+        self.assertEqual(done.returncode, 23)
+        self.assertIn(b"lanyard put: t/list: not a directory\n", done.stderr)
+        end = json.loads(done.stdout.splitlines()[-1])
+        self.assertEqual((end["files"], end["same"]), (0, 0))
+
     def test_files_in_the_place_of_directories_and_the_reverse_are_told(self):
         for arguments, source, target in self.both_ways():
             with self.subTest(arguments[0]):
