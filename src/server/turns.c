@@ -25,6 +25,9 @@ struct gate {
 static int gate_init(struct gate *g, struct ly_server *s)
 {
     *g = (struct gate){.server = s, .acceptor.counters = &s->counters[0]};
+    /* A thread that waits has to be known: now, so that no wait later fails for want of memory. */
+    if (!ly__task_self())
+        return -ENOMEM;
     g->listener = calloc((size_t)s->listeners, sizeof *g->listener);
     if (!g->listener)
         return -ENOMEM;
