@@ -39,7 +39,7 @@ struct ly__io {
     int fd;                      /* -1: closed */
     _Atomic uint8_t ready[2];    /* the latches */
     uint8_t stops_short;         /* a short read does not mean that the socket is empty */
-    uint8_t registered;          /* the reactor keeps it (epoll) */
+    uint8_t registered;          /* epoll: it is in the set; io_uring: its input was waited for */
     struct ly__reactor *reactor; /* where it was last waited for; NULL: nowhere yet */
     struct ly__watch *waits[2];  /* by direction, the oldest first */
     union {

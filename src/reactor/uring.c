@@ -3,8 +3,10 @@
  * The io_uring reactor.
  *
  * Receiving is by completion, straight into the handler's buffer: the kernel polls first, so the request
- * costs nothing until data is there. Everything else is readiness: a one-shot poll request where somebody
- * waits. Sends are tried by the system call, which on a socket with room is the shortest way.
+ * costs nothing until data is there. Everything else is readiness: a poll request where somebody waits. The
+ * first for a descriptor's input is one-shot, since most connections wait in this way for their first byte
+ * only; one that waits again, as a receiver into lent buffers does, gets a multishot request, which stays.
+ * Sends are tried by the system call, which on a socket with room is the shortest way.
  *
  * Two rules keep the kernel from writing where it should not. A fiber whose receive is in flight stays parked
  * until the final completion has been reaped, on time-out and cancellation too. And a descriptor is closed
@@ -241,12 +243,15 @@ static void poll_done(struct op *op, int res, unsigned flags)
     enum ly__dir dir = p->dir;
     unsigned events = dir == LY__IN ? LY__EVENT_IN : LY__EVENT_OUT;
 
-    (void)flags;
-    spare_poll_op(p->reactor, p);
+    if (!(flags & IORING_CQE_F_MORE)) {
+        spare_poll_op(p->reactor, p);
+        if (io) {
+            io->at.op[dir] = NULL;
+            io->in_flight--;
+        }
+    }
     if (!io)
         return;
-    io->at.op[dir] = NULL;
-    io->in_flight--;
     if (res >= 0 && res & (POLLRDHUP | POLLHUP | POLLERR))
         events |= LY__EVENT_END;
     ly__io_event(io, events);
@@ -266,6 +271,9 @@ static int uring_arm(struct ly__reactor *r, struct ly__io *io, enum ly__dir dir)
     }
     *p = (struct poll_op){.op.done = poll_done, .io = io, .dir = dir, .next_all = p->next_all, .reactor = u};
     io_uring_prep_poll_add(sqe, io->fd, dir == LY__IN ? POLLIN | POLLPRI | POLLRDHUP : POLLOUT);
+    if (dir == LY__IN && io->registered)
+        sqe->len = IORING_POLL_ADD_MULTI;
+    io->registered = io->registered || dir == LY__IN;
     io_uring_sqe_set_data(sqe, p);
     io->at.op[dir] = p;
     io->in_flight++;
