@@ -37,6 +37,7 @@ class Readings:
 
 
 _switch, _fiber, _frame = Readings("micro-switch"), Readings("micro-fiber"), Readings("micro-frame")
+_framing = Readings("micro-framing")
 
 JOBS = [
     Job("switch", "context switch, one way", "ns", higher=False, digits=2, target=1.2,
@@ -59,4 +60,13 @@ JOBS = [
             _frame.contender("lanyard, encode", PEER, "frame_encode_64B"),
             _frame.contender("jansson, decode", PEER, "frame_decode_64B_jansson"),
         ]),
+    Job("framing", "messages of 64 bytes found, on one core", "million/s", digits=1, target=5, of_limit=False,
+        contenders=[_framing.contender(name, OURS, key) for name, key in (
+            ("lanyard, length of 4 bytes", "framing.binary"),
+            ("lanyard, varint", "framing.varint"),
+            ("lanyard, BER length", "framing.ber"),
+            ("lanyard, netstring", "framing.decimal"),
+            ("lanyard, line", "framing.line"),
+            ("lanyard, fixed size", "framing.fixed"),
+        )]),
 ]

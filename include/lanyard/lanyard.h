@@ -10,6 +10,7 @@
 #include <lanyard/error.h>
 #include <lanyard/fiber.h>
 #include <lanyard/frame.h>
+#include <lanyard/framing.h>
 #include <lanyard/json.h>
 #include <lanyard/log.h>
 #include <lanyard/process.h>
