@@ -19,7 +19,8 @@ static void check_printing(const struct ly_address *a, bool reads_back)
     if (strnlen(cut, sizeof cut) != (n < sizeof cut ? n : sizeof cut - 1) ||
         memcmp(cut, text, strlen(cut)) != 0)
         abort();
-    if (reads_back && (ly_address_parse(&again, text) != 0 || !ly_address_equal(a, &again)))
+    if (reads_back &&
+        (ly_address_parse(&again, text) != 0 || !ly_address_equal(a, &again) || a->type != again.type))
         abort();
 }
 
@@ -44,13 +45,14 @@ static void check_text(const uint8_t *data, size_t size)
 static void check_bytes(const uint8_t *data, size_t size)
 {
     static const sa_family_t families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
-    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
-        struct ly_address a = {0};
+    static const int types[] = {SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET};
+    for (size_t i = 0; i < 4 * sizeof families / sizeof *families; i++) {
+        struct ly_address a = {.type = types[i % 4]};
         size_t room = sizeof a.u - sizeof a.u.family;
         size_t n = size < room ? size : room;
         if (n > 0)
             memcpy((char *)&a.u + sizeof a.u.family, data, n);
-        a.u.family = families[i];
+        a.u.family = families[i / 4];
         a.length = (socklen_t)(sizeof a.u.family + n);
         check_printing(&a, false);
         if (!ly_address_equal(&a, &a) || ly_address_port(&a) > UINT16_MAX)

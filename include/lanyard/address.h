@@ -2,10 +2,14 @@
 /*
  * Socket addresses and their text.
  *
- *   tcp://host:port    host: a name, an IPv4 address, an IPv6 address in brackets, or nothing for any
- *                      address (dual stack)
- *   unix:path          a path of at most 107 bytes
- *   unix:@name         an abstract name
+ *   tcp://host:port       host: a name, an IPv4 address, an IPv6 address in brackets, "<broadcast>", or
+ *                         nothing for any address (dual stack)
+ *   udp://host:port       the same for datagrams
+ *   unix:path             a stream socket's path, of at most 107 bytes
+ *   unix:@name            an abstract name
+ *   unix:                 no name; binding to it makes the system choose an abstract one
+ *   unix-dgram:...        the same three for datagrams
+ *   unix-seqpacket:...    and for connections that keep the borders of messages
  *
  * In paths and abstract names, bytes that are not printable are written %XX, '%' as %25.
  */
@@ -26,6 +30,7 @@ extern "C" {
 
 struct ly_address {
     socklen_t length; /* bytes of the union in use; 0: no address (an unbound Unix peer) */
+    int type;         /* SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_RAW; 0 counts as SOCK_STREAM */
     union {
         sa_family_t family;
         struct sockaddr any;
@@ -37,7 +42,7 @@ struct ly_address {
 
 /* The longest text ly_address_format gives, with its zero byte: 108 bytes of a Unix name, each as %XX, and
  * the prefix. */
-#define LY_ADDRESS_TEXT 336
+#define LY_ADDRESS_TEXT 352
 
 /*
  * Read an address whose host, if it has one, is numeric or empty. Nothing is resolved.
@@ -46,11 +51,12 @@ struct ly_address {
  */
 LY_API int ly_address_parse(struct ly_address *ret_address, const char *text);
 
-/* Print it in the forms above ("unix:" for no address). cap: bytes of buf, best LY_ADDRESS_TEXT; the text is
+/* Print it in the forms above, by its type ("unix:" and the like for no address; a raw socket's begins with
+ * "raw://", which is not read back). cap: bytes of buf, best LY_ADDRESS_TEXT; the text is
  * cut to fit and always ends with a zero byte. Returns the length of the whole text. */
 LY_API size_t ly_address_format(const struct ly_address *address, char *buf, size_t cap);
 
-/* Whether both name the same family, host, port and scope, or the same Unix name. */
+/* Whether both name the same family, host, port and scope, or the same Unix name, whatever their types. */
 LY_API bool ly_address_equal(const struct ly_address *a, const struct ly_address *b);
 
 /* The port in host order; -1 for a Unix address. */

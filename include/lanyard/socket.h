@@ -55,14 +55,16 @@ LY_API int ly_sock_fileno(const struct ly_sock *s);
 
 struct ly_connect_options {
     int64_t timeout_ms; /* for each address tried, then the socket's own; 0 here means LY_FOREVER */
-    const char *source; /* local address to bind first, as text; NULL: the system's choice */
+    /* local address to bind first, as text and of the same scheme; NULL: the system's choice, which for a
+     * Unix datagram socket is no address, so that nobody can answer ("unix-dgram:" gives it one) */
+    const char *source;
 };
 
 /*
- * Connect to "tcp://host:port" or "unix:name", trying each address of the name in order.
- * options   NULL for the defaults
- * Returns 0 or the last address's error: -ECONNREFUSED, -ETIMEDOUT, -ENOENT, ..., or one of ly_resolve's.
- * Suspends.
+ * Make a socket of the address's type and connect it, trying each address of a host's name in order. A
+ * datagram socket that is connected sends to that address and receives from nobody else. options   NULL for
+ * the defaults Returns 0 or the last address's error: -ECONNREFUSED, -ETIMEDOUT, -ENOENT, ..., -EPROTOTYPE (a
+ * source of another scheme), or one of ly_resolve's. Suspends.
  */
 LY_API int ly_connect(struct ly_sock **ret_sock, const char *address,
                       const struct ly_connect_options *options);
@@ -82,11 +84,16 @@ struct ly_listen_options {
 };
 
 /*
- * Bind and listen. SO_REUSEADDR is set for TCP; an empty host listens on IPv6 and IPv4 both.
+ * Make a socket of the address's type, bind and listen; a datagram socket is bound only. SO_REUSEADDR is set
+ * for TCP; an empty host listens on IPv6 and IPv4 both.
  * Returns 0 or an error of ly_resolve, bind(2), listen(2); on failure nothing stays open.
  */
 LY_API int ly_listen(struct ly_sock **ret_sock, const char *address, const struct ly_listen_options *options);
 
+/* As ly_listen, without listen(2): for datagrams, and for a listener that is to be made ready first. */
+LY_API int ly_bind(struct ly_sock **ret_sock, const char *address, const struct ly_listen_options *options);
+
+/* bind(2). A Unix address without a name gets one of the system's choice. */
 LY_API int ly_sock_bind(struct ly_sock *s, const struct ly_address *address);
 /* listen(2); a negative backlog counts as 0. */
 LY_API int ly_sock_listen(struct ly_sock *s, int backlog);

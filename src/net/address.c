@@ -9,6 +9,19 @@
 #define PATH_MAX_UNIX (sizeof((struct sockaddr_un *)0)->sun_path)
 #define PATH_OFFSET offsetof(struct sockaddr_un, sun_path)
 
+static const struct scheme {
+    const char *prefix;
+    sa_family_t family; /* AF_UNIX, or AF_UNSPEC for both of the Internet's */
+    int type;
+} schemes[] = {
+    {"tcp://", AF_UNSPEC, SOCK_STREAM},
+    {"udp://", AF_UNSPEC, SOCK_DGRAM},
+    {"unix:", AF_UNIX, SOCK_STREAM},
+    {"unix-dgram:", AF_UNIX, SOCK_DGRAM},
+    {"unix-seqpacket:", AF_UNIX, SOCK_SEQPACKET},
+};
+#define SCHEMES (sizeof schemes / sizeof *schemes)
+
 /* ---- making ---- */
 
 void ly__address_set_in(struct ly_address *a, const void *host, uint16_t port)
@@ -28,8 +41,9 @@ void ly__address_set_in6(struct ly_address *a, const void *host, uint16_t port, 
     memcpy(&a->u.in6.sin6_addr, host, sizeof a->u.in6.sin6_addr);
 }
 
-void ly__address_set_length(struct ly_address *a, socklen_t length)
+void ly__address_set_length(struct ly_address *a, socklen_t length, int type)
 {
+    a->type = type;
     if (length <= sizeof a->u.family)
         length = 0; /* a Unix socket without a name: a family and nothing else */
     a->length = length < sizeof a->u ? length : (socklen_t)sizeof a->u;
@@ -87,11 +101,12 @@ static int read_unix(struct ly_address *ret, const char *s)
     char *name = a.u.un.sun_path + abstract;
     int n = unescape(s + abstract, name, PATH_MAX_UNIX - 1);
 
-    /* A path ends with a zero byte, which is counted; an abstract name begins with one and may hold more. */
-    if (n < 0 || (!abstract && (n == 0 || memchr(name, 0, (size_t)n))))
+    /* A path ends with a zero byte, which is counted; an abstract name begins with one and may hold more. No
+     * name at all is the family alone: the kernel then chooses one. */
+    if (n < 0 || (!abstract && memchr(name, 0, (size_t)n)))
         return LY_EADDRESS;
     a.u.un.sun_family = AF_UNIX;
-    a.length = (socklen_t)(PATH_OFFSET + (size_t)n + 1);
+    a.length = (socklen_t)(*s ? PATH_OFFSET + (size_t)n + 1 : sizeof a.u.family);
     *ret = a;
     return 0;
 }
@@ -134,6 +149,8 @@ static bool is_host_name(const char *s, size_t n)
     return n > 0 && n <= LY__HOST_MAX && s[0] != '-';
 }
 
+#define BROADCAST "<broadcast>"
+
 /* An IPv4 address, a name, or nothing: the n bytes before the port. */
 static int read_host(struct ly_address *ret, const char *s, size_t n, uint16_t port, struct ly__name *name)
 {
@@ -142,6 +159,11 @@ static int read_host(struct ly_address *ret, const char *s, size_t n, uint16_t p
     *name = (struct ly__name){.port = port, .empty = n == 0};
     if (n == 0) {
         ly__address_set_in6(ret, &in6addr_any, port, 0);
+        return 0;
+    }
+    if (n == strlen(BROADCAST) && memcmp(s, BROADCAST, n) == 0) {
+        host.s_addr = INADDR_BROADCAST;
+        ly__address_set_in(ret, &host, port);
         return 0;
     }
     if (!is_host_name(s, n))
@@ -153,7 +175,7 @@ static int read_host(struct ly_address *ret, const char *s, size_t n, uint16_t p
     return 0;
 }
 
-static int read_tcp(struct ly_address *ret, const char *s, struct ly__name *name)
+static int read_internet(struct ly_address *ret, const char *s, struct ly__name *name)
 {
     const char *colon = strrchr(s, ':');
     if (!colon)
@@ -171,10 +193,18 @@ static int read_tcp(struct ly_address *ret, const char *s, struct ly__name *name
 int ly__address_read(struct ly_address *ret_address, const char *text, struct ly__name *ret_name)
 {
     ret_name->empty = false;
-    if (strncmp(text, "unix:", 5) == 0)
-        return read_unix(ret_address, text + 5);
-    if (strncmp(text, "tcp://", 6) == 0)
-        return read_tcp(ret_address, text + 6, ret_name);
+    ret_name->type = 0;
+    for (const struct scheme *s = schemes; s < schemes + SCHEMES; s++) {
+        size_t n = strlen(s->prefix);
+        if (strncmp(text, s->prefix, n) != 0)
+            continue;
+        int r = s->family == AF_UNIX ? read_unix(ret_address, text + n)
+                                     : read_internet(ret_address, text + n, ret_name);
+        ret_name->type = s->type;
+        if (r == 0)
+            ret_address->type = s->type;
+        return r;
+    }
     return LY_EADDRESS;
 }
 
@@ -230,13 +260,26 @@ static void put_escaped(struct text *t, char c)
     put(t, digits[c & 15]);
 }
 
+static void put_scheme(struct text *t, const struct ly_address *a, sa_family_t family)
+{
+    for (size_t i = 0; i < SCHEMES; i++) {
+        if (schemes[i].family == family && schemes[i].type == ly__address_type(a)) {
+            put_string(t, schemes[i].prefix);
+            return;
+        }
+    }
+    put_string(t, family == AF_UNIX ? "unix:" : "raw://");
+}
+
 static void put_unix(struct text *t, const struct ly_address *a)
 {
     size_t n;
     const char *name = unix_name(a, &n);
     bool abstract = n > 0 && name[0] == 0;
 
-    put_string(t, abstract ? "unix:@" : "unix:");
+    put_scheme(t, a, AF_UNIX);
+    if (abstract)
+        put(t, '@');
     for (size_t i = abstract; i < n; i++) {
         /* A path that begins with '@' must not look like an abstract name. */
         if (name[i] <= ' ' || name[i] > '~' || name[i] == '%' || (i == 0 && name[i] == '@'))
@@ -283,7 +326,7 @@ static void put_in6(struct text *t, const struct sockaddr_in6 *in6)
 
 static void put_internet(struct text *t, const struct ly_address *a)
 {
-    put_string(t, "tcp://");
+    put_scheme(t, a, AF_UNSPEC);
     if (a->u.family == AF_INET6)
         put_in6(t, &a->u.in6);
     else

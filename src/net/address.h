@@ -11,7 +11,14 @@ struct ly__name {
     char host[LY__HOST_MAX + 1]; /* "" when the host is empty */
     uint16_t port;
     bool empty; /* "tcp://:port" */
+    int type;   /* SOCK_... */
 };
+
+/* The type of the sockets that an address is for. */
+static inline int ly__address_type(const struct ly_address *a)
+{
+    return a->type ? a->type : SOCK_STREAM;
+}
 
 /*
  * As ly_address_parse; *ret_name is filled where LY_ENONAME is returned and where the host is empty (then
@@ -23,7 +30,8 @@ int ly__address_read(struct ly_address *ret_address, const char *text, struct ly
 void ly__address_set_in(struct ly_address *a, const void *host, uint16_t port);
 void ly__address_set_in6(struct ly_address *a, const void *host, uint16_t port, uint32_t scope);
 
-/* Take over a length that the kernel gave for a->u, which may exceed the room there was. */
-void ly__address_set_length(struct ly_address *a, socklen_t length);
+/* Take over a length that the kernel gave for a->u, which may exceed the room there was, and the type of the
+ * socket that was asked. */
+void ly__address_set_length(struct ly_address *a, socklen_t length, int type);
 
 #endif

@@ -54,7 +54,7 @@ int ly_accept(struct ly_sock *listener, struct ly_sock **ret_sock, struct ly_add
         return r;
     }
     if (ret_peer) {
-        ly__address_set_length(&peer, length);
+        ly__address_set_length(&peer, length, listener->type);
         *ret_peer = peer;
     }
     return 0;
@@ -146,7 +146,7 @@ ssize_t ly_recvfrom(struct ly_sock *s, void *buf, size_t n, int flags, struct ly
 
     ssize_t r = ly__io_recvmsg(&s->io, &m, flags, deadline);
     if (r >= 0 && ret_from) {
-        ly__address_set_length(&from, s->type == SOCK_STREAM ? 0 : m.msg_namelen);
+        ly__address_set_length(&from, s->type == SOCK_STREAM ? 0 : m.msg_namelen, s->type);
         *ret_from = from;
     }
     return clamp(r, n);

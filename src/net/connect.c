@@ -88,6 +88,8 @@ static int bind_source(struct ly_sock *s, const char *source)
     int n = ly_resolve(source, true, list, ADDRESSES_MAX);
     if (n < 0)
         return n;
+    if (list[0].type != s->type)
+        return -EPROTOTYPE;
     for (int i = 0; i < n; i++) {
         if (list[i].u.family == s->family)
             return ly_sock_bind(s, &list[i]);
@@ -99,7 +101,7 @@ static int try_address(struct ly_sock **ret_sock, const struct ly_address *addre
                        const struct ly_connect_options *o)
 {
     struct ly_sock *s;
-    int r = ly_socket(&s, address->u.family, SOCK_STREAM, 0);
+    int r = ly_socket(&s, address->u.family, ly__address_type(address), 0);
     if (r < 0)
         return r;
     if (o && o->timeout_ms != 0)

@@ -119,7 +119,7 @@ static int remove_stale(const struct ly_address *address)
         return errno == ENOENT ? 0 : -errno;
     if (!S_ISSOCK(st.st_mode))
         return -EADDRINUSE;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = socket(AF_UNIX, ly__address_type(address) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -errno;
     int r = connect(fd, &address->u.any, address->length) < 0 ? -errno : 0;
@@ -136,7 +136,8 @@ static int set_options(struct ly_sock *s, const struct ly_listen_options *o)
     int r = 0;
     if (s->family == AF_UNIX)
         return 0;
-    if (!o->no_reuse_addr)
+    /* With SO_REUSEADDR any other socket of this user could take a datagram socket's port away. */
+    if (!o->no_reuse_addr && s->type == SOCK_STREAM)
         r = ly_sock_set_int(s, SOL_SOCKET, SO_REUSEADDR, 1);
     if (r == 0 && o->reuse_port)
         r = ly_sock_set_int(s, SOL_SOCKET, SO_REUSEPORT, 1);
@@ -152,10 +153,10 @@ int ly__sock_bind_for(struct ly_sock *s, const struct ly_address *address, const
 }
 
 static int bind_and_listen(struct ly_sock *s, const struct ly_address *address,
-                           const struct ly_listen_options *o)
+                           const struct ly_listen_options *o, bool listens)
 {
     int r = ly__sock_bind_for(s, address, o);
-    if (r < 0)
+    if (r < 0 || !listens || s->type == SOCK_DGRAM)
         return r;
     r = ly_sock_listen(s, o->backlog == 0 ? LY__BACKLOG : o->backlog);
     if (r < 0 && path_of(address))
@@ -163,28 +164,29 @@ static int bind_and_listen(struct ly_sock *s, const struct ly_address *address,
     return r;
 }
 
-static int start(struct ly_sock *s, const struct ly_address *address, const struct ly_listen_options *o)
+static int start(struct ly_sock *s, const struct ly_address *address, const struct ly_listen_options *o,
+                 bool listens)
 {
     if (!o->replace_stale || !path_of(address))
-        return bind_and_listen(s, address, o);
+        return bind_and_listen(s, address, o, listens);
     int lock = lock_directory(path_of(address));
     if (lock < 0)
         return lock;
     int r = remove_stale(address);
     if (r == 0)
-        r = bind_and_listen(s, address, o);
+        r = bind_and_listen(s, address, o, listens);
     close(lock);
     return r;
 }
 
-static int listen_on(struct ly_sock **ret_sock, const struct ly_address *address,
-                     const struct ly_listen_options *o)
+static int make(struct ly_sock **ret_sock, const struct ly_address *address,
+                const struct ly_listen_options *o, bool listens)
 {
     struct ly_sock *s;
-    int r = ly_socket(&s, address->u.family, SOCK_STREAM, 0);
+    int r = ly_socket(&s, address->u.family, ly__address_type(address), 0);
     if (r < 0)
         return r;
-    r = start(s, address, o);
+    r = start(s, address, o, listens);
     if (r < 0) {
         ly_sock_free(s);
         return r;
@@ -193,17 +195,28 @@ static int listen_on(struct ly_sock **ret_sock, const struct ly_address *address
     return 0;
 }
 
-int ly_listen(struct ly_sock **ret_sock, const char *address, const struct ly_listen_options *options)
+static int make_by_name(struct ly_sock **ret_sock, const char *address,
+                        const struct ly_listen_options *options, bool listens)
 {
     static const struct ly_listen_options defaults = {0};
     struct ly_address list[ADDRESSES_MAX];
     int n = ly_resolve(address, true, list, ADDRESSES_MAX);
     int r = n;
     for (int i = 0; i < n; i++) {
-        r = listen_on(ret_sock, &list[i], options ? options : &defaults);
+        r = make(ret_sock, &list[i], options ? options : &defaults, listens);
         /* The next address only where this one cannot exist here: a machine without IPv6, for example. */
         if (r != -EAFNOSUPPORT && r != -EADDRNOTAVAIL)
             break;
     }
     return r;
+}
+
+int ly_listen(struct ly_sock **ret_sock, const char *address, const struct ly_listen_options *options)
+{
+    return make_by_name(ret_sock, address, options, true);
+}
+
+int ly_bind(struct ly_sock **ret_sock, const char *address, const struct ly_listen_options *options)
+{
+    return make_by_name(ret_sock, address, options, false);
 }

@@ -15,14 +15,13 @@ static int empty_host(uint16_t port, bool passive, struct ly_address *list, size
     return 2;
 }
 
-int ly_resolve(const char *text, bool passive, struct ly_address *list, size_t cap)
+static int resolve(const char *text, bool passive, struct ly_address *list, size_t cap, int *ret_type)
 {
     struct ly__name name;
     struct ly_address one;
 
-    if (cap == 0)
-        return -EINVAL;
     int r = ly__address_read(&one, text, &name);
+    *ret_type = name.type;
     if (r == LY_ENONAME)
         return ly__lookup(&name, list, cap);
     if (r < 0)
@@ -31,4 +30,15 @@ int ly_resolve(const char *text, bool passive, struct ly_address *list, size_t c
         return empty_host(name.port, passive, list, cap);
     list[0] = one;
     return 1;
+}
+
+int ly_resolve(const char *text, bool passive, struct ly_address *list, size_t cap)
+{
+    int type = 0;
+    if (cap == 0)
+        return -EINVAL;
+    int n = resolve(text, passive, list, cap, &type);
+    for (int i = 0; i < n; i++)
+        list[i].type = type;
+    return n;
 }

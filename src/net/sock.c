@@ -175,7 +175,7 @@ static int ask_address(const struct ly_sock *s, struct ly_address *ret,
     socklen_t length = sizeof a.u;
     if (ask(s->io.fd, &a.u.any, &length) < 0)
         return -errno;
-    ly__address_set_length(&a, length);
+    ly__address_set_length(&a, length, s->type);
     *ret = a;
     return 0;
 }

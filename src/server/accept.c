@@ -75,7 +75,7 @@ int ly__accept(struct ly_server *s, struct ly__acceptor *a, struct ly__io *liste
         socklen_t length = sizeof ret_peer->u;
         int fd = ly__io_accept(listener, &ret_peer->u.any, &length, LY__NOWAIT);
         if (fd >= 0) {
-            ly__address_set_length(ret_peer, length);
+            ly__address_set_length(ret_peer, length, s->listener[0]->type);
             a->paused_until = 0;
             a->pausing = false;
             *ret_fd = fd;

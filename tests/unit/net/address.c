@@ -31,6 +31,9 @@ static void numeric_addresses_are_read_and_printed(void **state)
     assert_becomes("tcp://[2001:DB8:0:0::1]:080", "tcp://[2001:db8::1]:80");
     assert_becomes("tcp://[::ffff:10.0.0.1]:1", "tcp://[::ffff:10.0.0.1]:1");
     assert_becomes("tcp://:9", "tcp://[::]:9");
+    assert_becomes("udp://127.0.0.1:53", "udp://127.0.0.1:53");
+    assert_becomes("udp://[::1]:53", "udp://[::1]:53");
+    assert_becomes("udp://:9", "udp://[::]:9");
 }
 
 static void a_scope_is_read_by_number_and_by_name(void **state)
@@ -57,6 +60,65 @@ static void unix_names_are_read_and_printed(void **state)
     assert_becomes("unix:%40file", "unix:%40file");
     assert_becomes("unix:a b\n%25\x7f\xc3\xa4", "unix:a%20b%0A%25%7F%C3%A4");
     assert_becomes("unix:/%61", "unix:/a");
+    assert_becomes("unix-dgram:/run/x.sock", "unix-dgram:/run/x.sock");
+    assert_becomes("unix-dgram:@name", "unix-dgram:@name");
+    assert_becomes("unix-seqpacket:%40file", "unix-seqpacket:%40file");
+    assert_becomes("unix-seqpacket:@name", "unix-seqpacket:@name");
+}
+
+static void the_scheme_says_the_sockets_type(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int type;
+    } rows[] = {
+        {"tcp://127.0.0.1:1", SOCK_STREAM}, {"udp://127.0.0.1:1", SOCK_DGRAM},
+        {"unix:/x", SOCK_STREAM},           {"unix-dgram:/x", SOCK_DGRAM},
+        {"unix:@x", SOCK_STREAM},           {"unix-seqpacket:/x", SOCK_SEQPACKET},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct ly_address a;
+        assert_int_equal(ly_address_parse(&a, rows[i].text), 0);
+        assert_int_equal(a.type, rows[i].type);
+    }
+}
+
+static void the_type_is_printed_and_does_not_count_in_comparing(void **state)
+{
+    (void)state;
+    struct ly_address a, b;
+    char buf[LY_ADDRESS_TEXT];
+    assert_int_equal(ly_address_parse(&a, "tcp://127.0.0.1:1"), 0);
+    b = a;
+    b.type = SOCK_DGRAM;
+    ly_address_format(&b, buf, sizeof buf);
+    assert_string_equal(buf, "udp://127.0.0.1:1");
+    assert_true(ly_address_equal(&a, &b));
+    b.type = 0;
+    ly_address_format(&b, buf, sizeof buf);
+    assert_string_equal(buf, "tcp://127.0.0.1:1");
+    b.type = SOCK_RAW;
+    ly_address_format(&b, buf, sizeof buf);
+    assert_string_equal(buf, "raw://127.0.0.1:1");
+}
+
+static void no_unix_name_is_an_address_of_its_family_alone(void **state)
+{
+    (void)state;
+    struct ly_address a;
+    assert_becomes("unix:", "unix:");
+    assert_becomes("unix-dgram:", "unix-dgram:");
+    assert_int_equal(ly_address_parse(&a, "unix-dgram:"), 0);
+    assert_int_equal(a.length, sizeof(sa_family_t));
+    assert_int_equal(a.u.family, AF_UNIX);
+    assert_true(ly_address_is_local(&a));
+}
+
+static void c75_broadcast_has_a_name(void **state)
+{
+    (void)state;
+    assert_becomes("udp://<broadcast>:9", "udp://255.255.255.255:9");
 }
 
 static void an_abstract_name_and_a_path_that_begins_with_an_at_differ(void **state)
@@ -123,8 +185,18 @@ static void malformed_text_is_refused(void **state)
         "tcp://[::1%4294967296]:1",
         "tcp://[0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000]:1",
         "TCP://host:1",
-        "udp://host:1",
-        "unix:",
+        "udp:host:1",
+        "udp://host",
+        "udp://host:65536",
+        "udp://[::1]",
+        "udp4://127.0.0.1:1",
+        "tcp://<broadcast:1",
+        "tcp://<Broadcast>:1",
+        "unix",
+        "unix-dgram",
+        "unix-dgram:a%00b",
+        "unix-seqpacket:a%",
+        "unix-raw:x",
         "unix:a%",
         "unix:a%2",
         "unix:a%zz",
@@ -181,6 +253,9 @@ static void what_the_kernel_gives_can_be_printed(void **state)
     memset(full.u.un.sun_path, 0xff, sizeof full.u.un.sun_path); /* 108 bytes and no zero */
     assert_int_equal(ly_address_format(&full, buf, sizeof buf), 5 + 3 * 108);
     assert_true(strlen(buf) < LY_ADDRESS_TEXT);
+    full.type = SOCK_SEQPACKET; /* of the longest prefix */
+    size_t n = ly_address_format(&full, buf, sizeof buf);
+    assert_int_equal(n, strlen(buf));
     assert_int_equal(ly_address_format(&other, buf, sizeof buf), 8);
     assert_int_equal(ly_address_port(&other), -1);
 }
@@ -241,6 +316,10 @@ int main(void)
         cmocka_unit_test(a_scope_is_read_by_number_and_by_name),
         cmocka_unit_test(unix_names_are_read_and_printed),
         cmocka_unit_test(an_abstract_name_and_a_path_that_begins_with_an_at_differ),
+        cmocka_unit_test(the_scheme_says_the_sockets_type),
+        cmocka_unit_test(the_type_is_printed_and_does_not_count_in_comparing),
+        cmocka_unit_test(no_unix_name_is_an_address_of_its_family_alone),
+        cmocka_unit_test(c75_broadcast_has_a_name),
         cmocka_unit_test(c131_a_name_of_107_bytes_is_the_longest),
         cmocka_unit_test(malformed_text_is_refused),
         cmocka_unit_test(a_name_is_told_from_a_number),

@@ -213,6 +213,37 @@ static int c138_each_address_of_a_name_is_tried_in_order(void *arg)
     return 0;
 }
 
+static int a_connected_datagram_socket_talks_with_one_peer(void *arg)
+{
+    char text[LY_ADDRESS_TEXT], buf[8];
+    struct ly_sock *server, *client, *other;
+    struct ly_address a, from;
+    (void)arg;
+    NEED_OK(ly_bind(&server, "udp://127.0.0.1:0", NULL));
+    NEED_OK(ly_sock_local(server, &a));
+    ly_address_format(&a, text, sizeof text);
+    NEED_OK(ly_connect(&client, text, NULL));
+    NEED_INT(ly_send(client, "hi", 2), 2);
+    NEED_INT(ly_recvfrom(server, buf, sizeof buf, 0, &from), 2);
+    NEED_OK(ly_bind(&other, "udp://127.0.0.1:0", NULL));
+    NEED_INT(ly_sendto(other, "no", 2, 0, &from), 2);
+    NEED_INT(ly_sendto(server, "yes", 3, 0, &from), 3);
+    NEED_INT(ly_recv(client, buf, sizeof buf), 3);
+    ly_sock_free(other);
+    ly_sock_free(client);
+    ly_sock_free(server);
+    return 0;
+}
+
+static int the_source_is_of_the_same_scheme(void *arg)
+{
+    struct ly_sock *s;
+    (void)arg;
+    NEED_INT(ly_connect(&s, "udp://127.0.0.1:9", &(struct ly_connect_options){.source = "tcp://127.0.0.1:0"}),
+             -EPROTOTYPE);
+    return 0;
+}
+
 int main(void)
 {
     static const struct everywhere_body bodies[] = {
@@ -224,6 +255,8 @@ int main(void)
         BODY(a_cancelled_connect_ends),
         BODY(the_source_address_is_the_one_asked_for),
         BODY(c138_each_address_of_a_name_is_tried_in_order),
+        BODY(a_connected_datagram_socket_talks_with_one_peer),
+        BODY(the_source_is_of_the_same_scheme),
     };
     return EVERYWHERE("net/connect", bodies);
 }

@@ -25,6 +25,9 @@ static int what_needs_no_resolver_does_not_ask_one(void *arg)
     NEED_INT(ly_resolve("tcp://:7", false, list, 4), 2);
     NEED(text_is(&list[0], "tcp://[::1]:7") && text_is(&list[1], "tcp://127.0.0.1:7"));
     NEED_INT(ly_resolve("tcp://:7", false, list, 1), 1);
+    NEED_INT(ly_resolve("udp://:7", true, list, 4), 2);
+    NEED(text_is(&list[0], "udp://[::]:7") && text_is(&list[1], "udp://0.0.0.0:7"));
+    NEED_INT(ly_resolve("unix-dgram:", true, list, 4), 1);
     NEED_INT(ly_resolve("bad", false, list, 4), LY_EADDRESS);
     NEED_INT(ly_resolve("tcp://127.0.0.1:1", false, list, 0), -EINVAL);
     NEED_INT(resolver_asked(), asked);
@@ -42,6 +45,8 @@ static int the_order_is_the_resolvers_without_repetitions(void *arg)
     NEED(text_is(&list[1], "tcp://[2001:db8::5]:80"));
     NEED(text_is(&list[2], "tcp://10.0.0.1:80"));
     NEED_INT(ly_resolve("tcp://some.example:80", false, list, 2), 2);
+    NEED_INT(ly_resolve("udp://some.example:80", false, list, 8), 3);
+    NEED(text_is(&list[0], "udp://10.0.0.2:80") && text_is(&list[1], "udp://[2001:db8::5]:80"));
     return 0;
 }
 
