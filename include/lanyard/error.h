@@ -35,7 +35,11 @@ extern "C" {
     X(EOUTSIDE, -5013, "the name leads out of the served directory")                 \
     X(ENAME, -5014, "the name is too long, or has a control character in it")        \
     X(ECHANGED, -5015, "the file changed during the transfer")                       \
-    X(ENOREACTOR, -5016, "no usable reactor of that name")
+    X(ENOREACTOR, -5016, "no usable reactor of that name")                           \
+    X(EUNREADABLE, -5017, "not readable any more: an earlier read failed")           \
+    X(EENCODING, -5018, "unknown text encoding")                                     \
+    X(EDECODE, -5019, "the bytes are not text of the encoding")                      \
+    X(EENCODE, -5020, "the encoding lacks a character of the text")
 
 enum ly_error {
 #define LY_ERROR_ENUM(name, number, text) LY_##name = (number),

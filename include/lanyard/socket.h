@@ -38,10 +38,12 @@ LY_API int ly_sock_from_fd(struct ly_sock **ret_sock, int fd);
 LY_API int ly_socketpair(struct ly_sock **ret_a, struct ly_sock **ret_b);
 
 /* Close the descriptor; the object stays and answers -EBADF. Fibers of the same loop that wait in it get
- * -EBADF; to wake other threads, call ly_shutdown and wait for them first. Twice is harmless. */
+ * -EBADF; to wake other threads, call ly_shutdown and wait for them first. Twice is harmless. While files are
+ * open over the socket (file.h) it goes on as before, and is closed with the last of them. */
 LY_API void ly_sock_close(struct ly_sock *s);
 
-/* Close and free. NULL is accepted. No other task may still use the object. */
+/* Close and free. NULL is accepted. No other task may still use the object; files that are open over it may,
+ * and the last of them frees it. */
 LY_API void ly_sock_free(struct ly_sock *s);
 
 /* Give the descriptor away, open, and blocking if the socket's time-out was LY_FOREVER; the object is then

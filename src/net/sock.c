@@ -96,17 +96,49 @@ int ly_socketpair(struct ly_sock **ret_a, struct ly_sock **ret_b)
     return 0;
 }
 
+int ly__sock_hold(struct ly_sock *s)
+{
+    uint8_t now = atomic_load(&s->files);
+    if (s->io.fd < 0)
+        return -EBADF;
+    do {
+        if ((now & LY__SOCK_FILES) == LY__SOCK_FILES)
+            return -EMFILE;
+    } while (!atomic_compare_exchange_weak(&s->files, &now, (uint8_t)(now + 1)));
+    return 0;
+}
+
+/* The last one to let go does what was asked for: the mask says what that was. */
+static void let_go(struct ly_sock *s, uint8_t asked)
+{
+    if (asked & (LY__SOCK_CLOSED | LY__SOCK_FREED))
+        ly__io_close(&s->io);
+    if (asked & LY__SOCK_FREED)
+        free(s);
+}
+
+void ly__sock_release(struct ly_sock *s)
+{
+    uint8_t left = (uint8_t)(atomic_fetch_sub(&s->files, 1) - 1);
+    if (!(left & LY__SOCK_FILES))
+        let_go(s, left);
+}
+
+static void ask_for(struct ly_sock *s, uint8_t what)
+{
+    if (!(atomic_fetch_or(&s->files, what) & LY__SOCK_FILES))
+        let_go(s, what);
+}
+
 void ly_sock_close(struct ly_sock *s)
 {
-    ly__io_close(&s->io);
+    ask_for(s, LY__SOCK_CLOSED);
 }
 
 void ly_sock_free(struct ly_sock *s)
 {
-    if (!s)
-        return;
-    ly__io_close(&s->io);
-    free(s);
+    if (s)
+        ask_for(s, LY__SOCK_FREED);
 }
 
 int ly_sock_detach(struct ly_sock *s)

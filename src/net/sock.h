@@ -15,8 +15,20 @@ struct ly_sock {
     int64_t timeout_ms; /* LY_FOREVER, 0, or milliseconds */
     uint16_t family;    /* AF_... */
     uint8_t type;       /* SOCK_..., without flags */
+    /* How many struct ly_file are open over it, LY__SOCK_CLOSED and LY__SOCK_FREED: closing and freeing wait
+     * for the last of these. */
+    _Atomic uint8_t files;
     int proto;
 };
+
+#define LY__SOCK_CLOSED 0x80 /* ly_sock_close was called */
+#define LY__SOCK_FREED 0x40  /* ly_sock_free was called */
+#define LY__SOCK_FILES 0x3f  /* most files at a time; the mask of their number */
+
+/* A file is opened over the socket: 0, -EBADF (closed), -EMFILE (too many). It ends: what waited for that is
+ * done. */
+int ly__sock_hold(struct ly_sock *s);
+void ly__sock_release(struct ly_sock *s);
 
 /* A socket in the caller's memory, from a descriptor that is non-blocking and close-on-exec. */
 static inline void ly__sock_init(struct ly_sock *s, int fd, int family, int type, int proto)
@@ -26,6 +38,7 @@ static inline void ly__sock_init(struct ly_sock *s, int fd, int family, int type
     s->timeout_ms = LY_FOREVER;
     s->family = (uint16_t)family;
     s->type = (uint8_t)type;
+    atomic_init(&s->files, 0);
     s->proto = proto;
 }
 

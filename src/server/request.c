@@ -81,7 +81,7 @@ void ly__request_close(struct ly_request *rq)
     if (ly_sock_fileno(rq->sock) < 0)
         return;
     ly_shutdown(rq->sock, SHUT_WR); /* fails when the client has gone: just as well */
-    ly_sock_close(rq->sock);
+    ly__io_close(&rq->sock->io); /* whatever the handler has left open over it */
 }
 
 void ly__request_here(struct ly_server *s, int fd, const struct ly_address *peer)
