@@ -34,6 +34,16 @@ class Job:
 
 
 @dataclass
+class Grid:
+    """A table that is not one number a contender. rows(context, progress) yields its rows as text, in the order of the heading."""
+    name: str
+    title: str
+    rows: object
+    heading: list
+    note: str = ""
+
+
+@dataclass
 class Row:
     contender: Contender
     values: list = field(default_factory=list)
@@ -46,6 +56,8 @@ class Row:
 
 def run(job, context):
     """All rounds of one job, interleaved: A B C, A B C, ... Returns its rows."""
+    if isinstance(job, Grid):
+        return list(job.rows(context, progress))
     rows = [Row(c) for c in job.contenders]
     with contextlib.ExitStack() as stack:
         measures = {}
@@ -93,6 +105,10 @@ def number(value, digits):
 
 def cells(job, rows):
     """The table as text: a list of rows of cells, the heading first."""
+    if isinstance(job, Grid):
+        yield job.heading
+        yield from rows
+        return
     base = _base(job, rows)
     ours = [r for r in rows if r.contender.role == OURS and r.values and not r.absent]
     yield ["", job.unit, "min .. max", "of the limit", "lanyard to it"]
@@ -108,7 +124,7 @@ def cells(job, rows):
 
 def verdict(job, rows):
     """One line: what was asked, what ours reached."""
-    if job.target is None:
+    if isinstance(job, Grid) or job.target is None:
         return ""
     base, got = _base(job, rows), []
     for row in rows:

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * load-echo ADDRESS CONNECTIONS SIZE DEPTH WARM_MS WINDOW_MS SERVER_PID
+ * load-echo ADDRESS CONNECTIONS SIZE DEPTH WARM_MS WINDOW_MS SERVER_PID [hold]
  *
  * Closed loop: each connection sends DEPTH messages of SIZE bytes in one write, waits for all of them to come
  * back, and begins again. After WARM_MS it counts, for WINDOW_MS, whole rounds that came back, and reads the
  * processor time of SERVER_PID at both ends of the window. Prints messages, wall seconds, the server's and
- * its own processor seconds.
+ * its own processor seconds, and the time that a round took: its median and its 99th percentile in
+ * microseconds, to within 3 %. With "hold" the connections then stay open until standard input ends.
  */
 #include "../common/net.h"
 
@@ -19,8 +20,11 @@
 
 enum { EVENTS = 512, BUFFER = 1 << 18 };
 
+enum { STEPS = 32, BUCKETS = 64 * STEPS }; /* of the times: so many for each doubling */
+
 struct connection {
     int fd;
+    uint64_t began;   /* this round, in ns */
     bool wants_room;  /* EPOLLOUT is asked for */
     uint32_t unsent;  /* bytes of this round still to send */
     uint32_t unheard; /* bytes of this round still to come back */
@@ -29,7 +33,42 @@ struct connection {
 static char zeros[BUFFER], sink[BUFFER];
 static uint32_t round_bytes;
 static uint64_t rounds;
+static uint64_t times[BUCKETS];
 static int epoll_fd;
+
+/* ---- times ---- */
+
+static size_t bucket_of(uint64_t ns)
+{
+    if (ns < STEPS)
+        return (size_t)ns;
+    int shift = 63 - __builtin_clzll(ns) - 5;
+    return (size_t)(shift + 1) * STEPS + (size_t)(ns >> shift) - STEPS;
+}
+
+static double microseconds_of(size_t bucket)
+{
+    if (bucket < 2 * STEPS)
+        return (double)bucket / 1e3;
+    size_t shift = bucket / STEPS - 1;
+    return (double)((bucket % STEPS + STEPS) << shift) / 1e3;
+}
+
+/* The time that this share of the rounds stayed below. */
+static double percentile(double share)
+{
+    uint64_t all = 0, seen = 0;
+    for (size_t i = 0; i < BUCKETS; i++)
+        all += times[i];
+    for (size_t i = 0; i < BUCKETS; i++) {
+        seen += times[i];
+        if (seen > 0 && (double)seen >= share * (double)all)
+            return microseconds_of(i);
+    }
+    return 0;
+}
+
+/* ---- rounds ---- */
 
 static void watch(struct connection *c, int operation)
 {
@@ -52,6 +91,7 @@ static void send_more(struct connection *c)
 
 static void begin_round(struct connection *c)
 {
+    c->began = now_ns();
     c->unsent = c->unheard = round_bytes;
     send_more(c);
 }
@@ -67,6 +107,7 @@ static void receive(struct connection *c)
     if (c->unheard)
         return;
     rounds++;
+    times[bucket_of(now_ns() - c->began)]++;
     begin_round(c);
 }
 
@@ -102,8 +143,8 @@ static void open_all(const char *address, size_t count)
 int main(int argc, char **argv)
 {
     errno = 0;
-    if (argc != 8)
-        die("usage: load-echo ADDRESS CONNECTIONS SIZE DEPTH WARM_MS WINDOW_MS SERVER_PID");
+    if (argc != 8 && argc != 9)
+        die("usage: load-echo ADDRESS CONNECTIONS SIZE DEPTH WARM_MS WINDOW_MS SERVER_PID [hold]");
     uint64_t depth = number(argv[4]), warm = number(argv[5]), window = number(argv[6]);
     pid_t server = (pid_t)number(argv[7]);
     if (number(argv[3]) * depth > BUFFER)
@@ -114,10 +155,15 @@ int main(int argc, char **argv)
     run_until(now_ns() + warm * 1000000);
 
     uint64_t before = rounds, cpu = process_cpu_ns(server), own = process_cpu_ns(getpid()), start = now_ns();
+    memset(times, 0, sizeof times);
     run_until(start + window * 1000000);
     double seconds = (double)(now_ns() - start) / 1e9;
-    printf("messages=%llu seconds=%.6f server_cpu=%.6f load_cpu=%.6f\n",
+    printf("messages=%llu seconds=%.6f server_cpu=%.6f load_cpu=%.6f p50_us=%.1f p99_us=%.1f\n",
            (unsigned long long)((rounds - before) * depth), seconds,
-           (double)(process_cpu_ns(server) - cpu) / 1e9, (double)(process_cpu_ns(getpid()) - own) / 1e9);
+           (double)(process_cpu_ns(server) - cpu) / 1e9, (double)(process_cpu_ns(getpid()) - own) / 1e9,
+           percentile(0.5), percentile(0.99));
+    fflush(stdout);
+    while (argc == 9 && getchar() != EOF)
+        ;
     return 0;
 }

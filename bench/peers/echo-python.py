@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""echo-python.py: socketserver.ThreadingTCPServer, on a port of 127.0.0.1 that the kernel picks."""
+"""echo-python.py [threading|forking|sequential]: socketserver, on a port of 127.0.0.1 that the kernel picks."""
 import socket
 import socketserver
+import sys
 
 
 class Echo(socketserver.BaseRequestHandler):
@@ -11,15 +12,31 @@ class Echo(socketserver.BaseRequestHandler):
             self.request.sendall(data)
 
 
-class Server(socketserver.ThreadingTCPServer):
+class Common:
     allow_reuse_address = True
     daemon_threads = True
+    max_children = 100000
     request_queue_size = 4096
 
     def handle_error(self, request, client_address):
         """A load that ends hangs up in the middle of messages: no news."""
 
 
-with Server(("127.0.0.1", 0), Echo) as server:
+class Threading(Common, socketserver.ThreadingTCPServer):
+    pass
+
+
+class Forking(Common, socketserver.ForkingTCPServer):
+    pass
+
+
+class Sequential(Common, socketserver.TCPServer):
+    pass
+
+
+SERVERS = {"threading": Threading, "forking": Forking, "sequential": Sequential}
+
+
+with SERVERS[sys.argv[1] if len(sys.argv) > 1 else "threading"](("127.0.0.1", 0), Echo) as server:
     print(f"listening tcp://127.0.0.1:{server.server_address[1]}", flush=True)
     server.serve_forever()
