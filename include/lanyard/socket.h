@@ -34,8 +34,10 @@ LY_API int ly_socket(struct ly_sock **ret_sock, int family, int type, int proto)
  * Returns 0, -EINVAL (negative), -EBADF, -ENOTSOCK, -ENOMEM. */
 LY_API int ly_sock_from_fd(struct ly_sock **ret_sock, int fd);
 
-/* socketpair(2) of Unix stream sockets. Returns 0 or -errno. */
+/* socketpair(2) of Unix stream sockets, or of another family (-EOPNOTSUPP: it has no pairs), type and
+ * protocol, with flags in the type as ly_socket takes them. Return 0 or -errno. */
 LY_API int ly_socketpair(struct ly_sock **ret_a, struct ly_sock **ret_b);
+LY_API int ly_socketpair_of(struct ly_sock **ret_a, struct ly_sock **ret_b, int family, int type, int proto);
 
 /* Close the descriptor; the object stays and answers -EBADF. Fibers of the same loop that wait in it get
  * -EBADF; to wake other threads, call ly_shutdown and wait for them first. Twice is harmless. While files are
@@ -110,8 +112,8 @@ LY_API int ly_accept(struct ly_sock *listener, struct ly_sock **ret_sock, struct
  * Errors: -EAGAIN, -ETIMEDOUT, -ECANCELED, -ECONNRESET, -ENOTCONN, -EBADF. Suspends. Source: recv(2). */
 LY_API ssize_t ly_recv(struct ly_sock *s, void *buf, size_t n);
 
-/* As ly_recv with recv(2)'s flags: MSG_PEEK, MSG_DONTWAIT, MSG_WAITALL, MSG_OOB. MSG_TRUNC is clamped to n.
- */
+/* As ly_recv with recv(2)'s flags: MSG_PEEK, MSG_DONTWAIT, MSG_WAITALL, MSG_OOB. With MSG_TRUNC the result is
+ * clamped to n; ly_recvmsg tells a cut datagram's length. */
 LY_API ssize_t ly_recv_flags(struct ly_sock *s, void *buf, size_t n, int flags);
 
 #define LY_LENT_MAX 65536 /* most bytes that a lent buffer holds */
@@ -152,6 +154,71 @@ LY_API int ly_sendallv(struct ly_sock *s, struct iovec *iov, int count, int flag
 LY_API ssize_t ly_recvfrom(struct ly_sock *s, void *buf, size_t n, int flags, struct ly_address *ret_from);
 LY_API ssize_t ly_sendto(struct ly_sock *s, const void *buf, size_t n, int flags,
                          const struct ly_address *to);
+
+/* ---- messages ---- */
+
+#define LY_FDS_MAX 253 /* descriptors that one message can carry: the kernel's SCM_MAX_FD */
+
+/* A message with all that can go with it. What is not wanted is NULL and 0. */
+struct ly_sock_message {
+    struct iovec *iov; /* the pieces of its bytes; borrowed, the entries stay as they are */
+    size_t iov_count;  /* 0..1024 */
+    /* sending: to whom; receiving: becomes the sender, as ly_recvfrom's */
+    struct ly_address *address;
+    /* ancillary data as of cmsg(3). control_length: its bytes; receiving: the room, which becomes what came.
+     * Passed descriptors need room in it too, but are never left in it. */
+    void *control;
+    size_t control_length;
+    /* passed descriptors. fd_count: how many, 0..LY_FDS_MAX; receiving: the room, which becomes what came.
+     * Received ones belong to the caller and are close-on-exec: see ly_fd_set_inheritable. */
+    int *fds;
+    size_t fd_count;
+    /* received only: MSG_TRUNC (the datagram was longer than the pieces), MSG_CTRUNC (ancillary data or
+     * descriptors did not fit and are lost), MSG_EOR, MSG_OOB, MSG_ERRQUEUE */
+    int flags;
+    size_t length; /* received only: of the whole datagram, also of a cut one; of a stream's bytes */
+};
+
+/*
+ * Receive into several pieces, with the sender, ancillary data and descriptors. Descriptors that were not
+ * asked for, or that do not fit, are closed.
+ *
+ * flags   as of ly_recv_flags, and MSG_ERRQUEUE; neither MSG_OOB nor MSG_ERRQUEUE waits
+ *
+ * Returns the bytes stored, never more than the pieces hold. Errors: those of ly_recv, -EINVAL (more than
+ * 1024 pieces or LY_FDS_MAX descriptors; no urgent byte). Suspends. Source: recvmsg(2), unix(7).
+ */
+LY_API ssize_t ly_recvmsg(struct ly_sock *s, struct ly_sock_message *m, int flags);
+
+/*
+ * Send from several pieces, by one call: a stream may take fewer bytes than there are.
+ * Returns the bytes sent. Errors: those of ly_send, -EINVAL (as above, or more than 1024 bytes of ancillary
+ * data beside descriptors; descriptors without a byte on a stream), -EOPNOTSUPP (descriptors over another
+ * family than AF_UNIX), -EMSGSIZE, -EBADF (also of a descriptor to pass). Suspends. Source: sendmsg(2).
+ */
+LY_API ssize_t ly_sendmsg(struct ly_sock *s, const struct ly_sock_message *m, int flags);
+
+/*
+ * Send bytes (on a stream at least one) and with the first of them copies of count descriptors, over a Unix
+ * socket. The caller's own stay open. Returns and errors as ly_sendmsg. Suspends.
+ */
+LY_API ssize_t ly_send_fds(struct ly_sock *s, const void *buf, size_t n, const int *fds, size_t count);
+
+/*
+ * Receive bytes and the descriptors that come with them.
+ *
+ * fds         where they go; close-on-exec
+ * count       the room, 0..LY_FDS_MAX, which becomes their number; further ones are closed
+ * ret_flags   as flags of struct ly_sock_message: MSG_CTRUNC tells that some were closed; may be NULL
+ *
+ * Returns and errors as ly_recvmsg. Suspends.
+ */
+LY_API ssize_t ly_recv_fds(struct ly_sock *s, void *buf, size_t n, int *fds, size_t *count, int *ret_flags);
+
+/* Have programs that this process starts inherit a descriptor, or not. Returns 0 or -EBADF. */
+LY_API int ly_fd_set_inheritable(int fd, bool inheritable);
+
+/* ---- files ---- */
 
 /*
  * Send count bytes (0: up to the end) of the file fd from offset on; the file's position ends at offset +

@@ -1,11 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Sockets: accepting, receiving and sending.
- *
- * A stream that gave fewer bytes than asked for is known to be empty, and ly__io_recv makes use of it. A
- * datagram is usually shorter than the buffer while more wait behind it, so what is not a stream is received
- * by ly__io_recvmsg, which draws no such conclusion.
- */
+/* Sockets: accepting, receiving and sending. */
 #include "net/address.h"
 #include "net/sock.h"
 #include <errno.h>
@@ -67,20 +61,11 @@ static ssize_t clamp(ssize_t got, size_t n)
     return got > 0 && (size_t)got > n ? (ssize_t)n : got;
 }
 
-/* Not inlined: its frame would lie on the way of every receive. */
-static __attribute__((noinline)) ssize_t receive_message(struct ly_sock *s, void *buf, size_t n, int flags,
-                                                         int64_t deadline)
+static ssize_t receive_urgent(struct ly_sock *s, void *buf, size_t n, int flags)
 {
     struct iovec piece = {.iov_base = buf, .iov_len = n};
     struct msghdr m = {.msg_iov = &piece, .msg_iovlen = 1};
-    return clamp(ly__io_recvmsg(&s->io, &m, flags, deadline), n);
-}
-
-static ssize_t receive(struct ly_sock *s, void *buf, size_t n, int flags, int64_t deadline)
-{
-    if (s->type != SOCK_STREAM)
-        return receive_message(s, buf, n, flags, deadline);
-    return ly__io_recv(&s->io, buf, n, flags, deadline);
+    return ly__recvmsg_apart(s, &m, flags);
 }
 
 ssize_t ly_recv(struct ly_sock *s, void *buf, size_t n)
@@ -95,7 +80,7 @@ static ssize_t receive_filling(struct ly_sock *s, char *buf, size_t n, int flags
 {
     size_t got = 0;
     while (got < n) {
-        ssize_t r = receive(s, buf + got, n - got, flags, LY_NEVER);
+        ssize_t r = ly__io_recv(&s->io, buf + got, n - got, flags, LY_NEVER);
         if (r <= 0)
             return got > 0 ? (ssize_t)got : r;
         got += (size_t)r;
@@ -115,8 +100,8 @@ ssize_t ly_recv_flags(struct ly_sock *s, void *buf, size_t n, int flags)
     int64_t deadline = flags & MSG_DONTWAIT ? LY__NOWAIT : ly__sock_deadline(s);
     if (flags & MSG_OOB)
         /* Urgent bytes do not make a socket readable: they are there or they are not (EINVAL). */
-        return receive_message(s, buf, n, flags, LY__NOWAIT);
-    return clamp(receive(s, buf, n, flags, deadline), n);
+        return receive_urgent(s, buf, n, flags);
+    return clamp(ly__io_recv(&s->io, buf, n, flags, deadline), n);
 }
 
 ssize_t ly_recvall(struct ly_sock *s, void *buf, size_t n)
@@ -128,7 +113,7 @@ ssize_t ly_recvall(struct ly_sock *s, void *buf, size_t n)
     if (n == 0 && s->io.fd < 0)
         return -EBADF;
     while (rest > 0) {
-        ssize_t r = receive(s, at, rest, 0, deadline);
+        ssize_t r = ly__io_recv(&s->io, at, rest, 0, deadline);
         if (r <= 0)
             return r < 0 ? r : LY_EEOF;
         at += r;

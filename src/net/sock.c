@@ -29,6 +29,11 @@ int ly__fd_prepare(int fd)
     return result(fcntl(fd, F_SETFD, FD_CLOEXEC));
 }
 
+int ly_fd_set_inheritable(int fd, bool inheritable)
+{
+    return result(fcntl(fd, F_SETFD, inheritable ? 0 : FD_CLOEXEC));
+}
+
 int ly__sock_wrap(struct ly_sock **ret_sock, int fd, int family, int type, int proto)
 {
     struct ly_sock *s = malloc(sizeof *s);
@@ -75,25 +80,32 @@ int ly_sock_from_fd(struct ly_sock **ret_sock, int fd)
     return r < 0 ? r : ly__sock_wrap(ret_sock, fd, is[0], is[1], is[2]);
 }
 
-int ly_socketpair(struct ly_sock **ret_a, struct ly_sock **ret_b)
+int ly_socketpair_of(struct ly_sock **ret_a, struct ly_sock **ret_b, int family, int type, int proto)
 {
-    int fd[2];
+    int fd[2], plain = type & ~TYPE_FLAGS;
     struct ly_sock *a = NULL, *b = NULL;
 
-    if (socketpair(AF_UNIX, SOCK_STREAM | TYPE_FLAGS, 0, fd) < 0)
+    if (socketpair(family, type | TYPE_FLAGS, proto, fd) < 0)
         return -errno;
-    int r = ly__sock_wrap(&a, fd[0], AF_UNIX, SOCK_STREAM, 0);
+    int r = ly__sock_wrap(&a, fd[0], family, plain, proto);
     if (r == 0)
-        r = ly__sock_wrap(&b, fd[1], AF_UNIX, SOCK_STREAM, 0);
+        r = ly__sock_wrap(&b, fd[1], family, plain, proto);
     if (r < 0) {
         free(a);
         close(fd[0]);
         close(fd[1]);
         return r;
     }
+    if (type & SOCK_NONBLOCK)
+        a->timeout_ms = b->timeout_ms = 0;
     *ret_a = a;
     *ret_b = b;
     return 0;
+}
+
+int ly_socketpair(struct ly_sock **ret_a, struct ly_sock **ret_b)
+{
+    return ly_socketpair_of(ret_a, ret_b, AF_UNIX, SOCK_STREAM, 0);
 }
 
 int ly__sock_hold(struct ly_sock *s)

@@ -34,7 +34,7 @@ void ly__sock_release(struct ly_sock *s);
 static inline void ly__sock_init(struct ly_sock *s, int fd, int family, int type, int proto)
 {
     ly__io_init(&s->io, fd);
-    s->io.stops_short = family == AF_UNIX;
+    s->io.stops_short = family == AF_UNIX || type != SOCK_STREAM;
     s->timeout_ms = LY_FOREVER;
     s->family = (uint16_t)family;
     s->type = (uint8_t)type;
@@ -65,6 +65,9 @@ bool ly__listener_is_shut_down(const struct ly__io *listener);
 
 /* Send all of the pieces by an absolute deadline; as ly_sendallv otherwise. */
 int ly__sock_sendallv(struct ly_sock *s, struct iovec *iov, int count, int flags, int64_t deadline);
+
+/* recvmsg(2) of what does not make a socket readable (MSG_OOB, MSG_ERRQUEUE): never waits. */
+ssize_t ly__recvmsg_apart(struct ly_sock *s, struct msghdr *m, int flags);
 
 /* Make a descriptor non-blocking and close-on-exec. Returns 0 or -errno. */
 int ly__fd_prepare(int fd);

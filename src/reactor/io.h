@@ -7,7 +7,8 @@
  * clears the latch and parks the task until the reactor sets it. A read that returns fewer bytes than asked
  * for has emptied the socket, so it clears the latch too and saves the call that would only say EAGAIN. That
  * does not hold once the peer has ended (the end is still to be read) or has sent urgent data (TCP stops at
- * its mark), nor for Unix sockets (they stop behind a passed descriptor): there stops_short is set.
+ * its mark), nor for Unix sockets (they stop behind a passed descriptor) and datagrams: there stops_short is
+ * set.
  * Descriptors must be non-blocking (sockets: or MSG_DONTWAIT).
  *
  * In a thread the same functions wait with poll(2), together with the cancellation descriptor of the scopes
