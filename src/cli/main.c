@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The program: finds the command's row and runs it. */
 #include "cli/command.h"
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -90,10 +91,15 @@ static void print_help(FILE *to)
         "on this machine. 'lanyard COMMAND --help' has the rest.\n");
 }
 
+static bool asks_help(const char *word)
+{
+    return !strcmp(word, "help") || !strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "-?");
+}
+
 static int run_help(int argc, char **argv)
 {
     static char option[] = "--help";
-    if (argc < 2) {
+    if (argc < 2 || asks_help(argv[1])) {
         print_help(stdout);
         return fflush(stdout) == 0 ? 0 : LY__EXIT_FAILURE;
     }
@@ -114,7 +120,7 @@ int main(int argc, char **argv)
     const struct ly__cli_command *c = find(argv[1]);
     if (c)
         return c->run(argc - 1, argv + 1);
-    if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+    if (asks_help(argv[1]))
         return run_help(argc - 1, argv + 1);
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
         return puts("lanyard " LY__VERSION) < 0 || fflush(stdout) != 0;

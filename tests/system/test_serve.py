@@ -212,7 +212,8 @@ class Usage(unittest.TestCase):
         done = cli("help")
         self.assertEqual(done.returncode, 0)
         self.assertIn(b"  exec ", done.stdout)
-        self.assertEqual(cli("--help").stdout, done.stdout)
+        for words in (["--help"], ["-h"], ["-?"], ["help", "help"], ["help", "--help"], ["--help", "help"]):
+            self.assertEqual((cli(*words).returncode, cli(*words).stdout), (0, done.stdout), words)
         bare = cli()
         self.assertEqual((bare.returncode, bare.stdout, bare.stderr), (2, b"", done.stdout))
 
