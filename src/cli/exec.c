@@ -65,7 +65,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case ARGP_KEY_ARG:
         if (!e->remote.argv && !e->remote.shell && (state->arg_num > 0 || !ly__host_is(arg)))
-            argp_error(state, "the command stands behind --, as in: lanyard exec -- %s", arg);
+            argp_error(state, "the command stands behind --, as in: lanyard exec %s%s-- %s",
+                       e->remote.host ? e->remote.host : "", e->remote.host ? " " : "", arg);
         if (state->arg_num > 0)
             argp_error(state, "'%s' is too much: one HOST, and the command behind --", arg);
         e->remote.host = arg;

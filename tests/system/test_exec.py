@@ -335,9 +335,10 @@ class Program(ServerCase):
                 self.assertEqual(cli("exec", *arguments).returncode, 255)
 
     def test_a_command_without_its_dashes_is_told_where_it_stands(self):
-        for arguments in (("ls", "-l"), ("ls",), ("unix:/nowhere/s", "ls", "-l"), ("--timeout", "1", "ls", "--color")):
+        for arguments, host in ((("ls", "-l"), ""), (("ls",), ""), (("unix:/nowhere/s", "ls", "-l"), "unix:/nowhere/s "),
+                                (("--timeout", "1", "ls", "--color"), "")):
             with self.subTest(arguments):
-                self.assertIn(b"the command stands behind --, as in: lanyard exec -- ls\n", cli("exec", *arguments).stderr)
+                self.assertIn(f"the command stands behind --, as in: lanyard exec {host}-- ls\n", cli("exec", *arguments).stderr.decode())
         self.assertIn(b"'b' is too much", cli("exec", "unix:/a", "b", "--", "true").stderr)
 
     def test_options_may_stand_on_either_side_of_the_host(self):
