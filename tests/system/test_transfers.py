@@ -151,6 +151,14 @@ class Program(ProgramCase):
         self.assertEqual(done.stderr, "")
         return done.stdout.splitlines()
 
+    def test_values_behind_an_equals_sign_are_completed(self):
+        for words, found in ((("--reactor", ""), ["epoll", "io_uring", "poll", "select"]), (("--reactor", "=", "e"), ["epoll"]),
+                             (("--log-format", "="), ["logfmt", "json"])):
+            done = subprocess.run(["bash", "-c", r"""compopt() { :; }; . "$LY_SOURCE/packaging/bash-completion/lanyard"
+                COMP_WORDS=(lanyard serve "$@") COMP_CWORD=$(($# + 1)) COMP_LINE= COMP_POINT=0
+                _lanyard; printf '%s\n' "${COMPREPLY[@]}" """, "bash", *words], capture_output=True, text=True, check=False)
+            self.assertEqual((done.stdout.splitlines(), done.stderr), (found, ""))
+
     def test_names_there_are_completed(self):
         self.write("dir/sub/f")
         self.write("dir/some name")
