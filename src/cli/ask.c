@@ -12,14 +12,18 @@ static const char *field(struct ly_json header, const char *name, char *buf, siz
     return ly_json_string(ly_json_get(header, name), buf, cap) < 0 ? otherwise : buf;
 }
 
+const char *ly__remote_text(struct ly_json header, char *buf, size_t cap)
+{
+    if (ly_json_equal(ly_json_get(header, "error"), "EAGAIN"))
+        return "the server has too many such requests at once; try later";
+    return field(header, "text", buf, cap, "the server reported an error without a text");
+}
+
 void ly__say_remote(const char *command, struct ly_json header)
 {
-    char error[TEXT_MAX], text[TEXT_MAX], path[TEXT_MAX];
-    const char *what =
-        field(header, "text", text, sizeof text, "the server reported an error without a text");
+    char text[TEXT_MAX], path[TEXT_MAX];
+    const char *what = ly__remote_text(header, text, sizeof text);
     const char *where = field(header, "path", path, sizeof path, "");
-    if (strcmp(field(header, "error", error, sizeof error, ""), "EAGAIN") == 0)
-        what = "the server has too many such requests at once; try later";
     ly__cli_say(command, "%s%s%s", where, *where ? ": " : "", what);
 }
 

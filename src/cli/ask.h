@@ -13,7 +13,10 @@
 int ly__ask(struct ly__client *c, const char *command, const char *cmd, int64_t id,
             struct ly_frame *ret_frame);
 
-/* Say on standard error what an error frame says. */
+/* What an error frame says, in the server's words as far as it has any: buf, or a static text. */
+const char *ly__remote_text(struct ly_json header, char *buf, size_t cap);
+
+/* Say on standard error what an error frame says, and of which path. */
 void ly__say_remote(const char *command, struct ly_json header);
 
 #endif

@@ -94,7 +94,10 @@ int ly__get_ask(struct ly__get *g, const char *path, const struct ly__local *l)
 static int failed(void *arg, int error, const char *text, const char *path)
 {
     struct ly__get *g = arg;
-    ly__progress_failed(g->progress, error, text, path);
+    if (!text)
+        ly__progress_unwritten(g->progress, error, "here", path);
+    else
+        ly__progress_failed(g->progress, error, error == -EOPNOTSUPP ? LY__NO_ENTRY : text, path);
     return 0;
 }
 
@@ -171,7 +174,7 @@ int ly__get_receive(struct ly__get *g, const char *path, const struct ly__local 
 void ly__get_failed(struct ly__get *g, int error, const char *path)
 {
     g->counts.failed++;
-    ly__progress_failed(g->progress, error, NULL, path);
+    ly__progress_unwritten(g->progress, error, "here", path);
 }
 
 /* ---- all sources ---- */
@@ -312,10 +315,15 @@ static int find_out(struct ly__get *g)
     }
     bool directory = ly__local_is_directory(destination);
     g->into = directory && !g->arguments.becomes;
-    if (!must || directory)
-        return 0;
-    ly__cli_say("get", "%s: %s", destination, ly_error_text(-ENOTDIR));
-    return -ENOTDIR;
+    struct ly__local local = {.dir = -1};
+    struct stat st;
+    int r = ly__local_open(&local, destination);
+    if (r == 0 && must && !directory)
+        r = stat(destination, &st) < 0 ? -errno : -ENOTDIR;
+    ly__local_close(&local);
+    if (r < 0)
+        ly__cli_say("get", "%s: %s", destination, ly_error_text(r));
+    return r;
 }
 
 static int get(struct ly__get *g)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* lanyard mv: rename there. */
+#include "cli/ask.h"
 #include "cli/command.h"
 #include "cli/request.h"
 #include <errno.h>
@@ -43,6 +44,16 @@ static char *find_to(struct ly__target *t, const char *from, const char *to)
     return asprintf(&path, "%s/%.*s", to, (int)n, name) < 0 ? NULL : path;
 }
 
+/* Both names: the error may be of either. */
+static void say_refused(const char *from, const char *to, struct ly_json header)
+{
+    char text[512];
+    const char *what = ly__remote_text(header, text, sizeof text);
+    if (ly_json_equal(ly_json_get(header, "error"), "EINVAL"))
+        what = "a directory cannot be moved into itself";
+    ly__cli_say("mv", "%s to %s: %s", from, to, what);
+}
+
 static int move(struct ly__target *t, const char *from, const char *to)
 {
     struct ly_frame f;
@@ -52,7 +63,11 @@ static int move(struct ly__target *t, const char *from, const char *to)
         r = ly_json_put_string(&t->head, "from", from);
     if (r == 0)
         r = path ? ly_json_put_string(&t->head, "to", path) : -ENOMEM;
-    r = ly__target_ask(t, r, &f);
+    r = ly__target_receive(t, ly__target_send(t, r), &f);
+    if (r == LY_EREMOTE)
+        say_refused(from, path, f.header);
+    else if (r < 0)
+        ly__target_say(t, r, NULL);
     free(path);
     return r;
 }

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <lanyard/buffer.h>
 #include <lanyard/clock.h>
+#include <lanyard/error.h>
 #include <lanyard/fiber.h>
 #include <lanyard/json.h>
 #include <pthread.h>
@@ -214,6 +215,14 @@ void ly__progress_failed(struct ly__progress *p, int error, const char *text, co
     pthread_mutex_unlock(&p->lock);
 }
 
+void ly__progress_unwritten(struct ly__progress *p, int error, const char *where, const char *path)
+{
+    char text[256];
+    bool system = error < 0 && error > LY_EEOF; /* else the text says enough */
+    (void)snprintf(text, sizeof text, "cannot be written %s: %s", where, ly_error_text(error));
+    ly__progress_failed(p, error, system ? text : NULL, path);
+}
+
 void ly__progress_other(struct ly__progress *p, const char *path)
 {
     char shown[4 * 4096 + 1];
@@ -221,7 +230,7 @@ void ly__progress_other(struct ly__progress *p, const char *path)
     pthread_mutex_lock(&p->lock);
     (void)ly__escape(shown, sizeof shown, path, strlen(path));
     clear_line(p);
-    fprintf(stderr, "lanyard %s: %s: left out: no file, directory or link\n", p->command, shown);
+    fprintf(stderr, "lanyard %s: %s: left out: " LY__NO_ENTRY "\n", p->command, shown);
     if (p->style == LY__PROGRESS_JSON) {
         event_begin(p, "left out");
         (void)ly_json_put_string(&p->event, "path", path);

@@ -14,6 +14,9 @@ enum ly__progress_style {
     LY__PROGRESS_QUIET, /* failures only */
 };
 
+/* What is said of an entry that cannot be transferred. */
+#define LY__NO_ENTRY "no file, directory or link"
+
 struct ly__progress;
 
 /* Begin. command: "put" or "get". Returns 0, -ENOMEM or -EAGAIN. */
@@ -27,6 +30,10 @@ void ly__progress_add(struct ly__progress *p, const char *path, int64_t n);
 
 /* An entry failed. text may be NULL. */
 void ly__progress_failed(struct ly__progress *p, int error, const char *text, const char *path);
+
+/* An entry could not be written "here" or "there": the path alone does not say on which side the system
+ * refused it. */
+void ly__progress_unwritten(struct ly__progress *p, int error, const char *where, const char *path);
 
 /* An entry is no file, directory or link, and is left out. */
 void ly__progress_other(struct ly__progress *p, const char *path);

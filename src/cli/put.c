@@ -52,7 +52,8 @@ static void failed(void *arg, int error, const char *path)
 {
     struct put *p = arg;
     char *local = as_local(p, path);
-    ly__progress_failed(p->progress, error, NULL, local ? local : path);
+    const char *text = error == -EOPNOTSUPP ? LY__NO_ENTRY : NULL;
+    ly__progress_failed(p->progress, error, text, local ? local : path);
     free(local);
 }
 
@@ -183,8 +184,11 @@ static int take_answer(struct put *p, struct ly_frame *f)
     int error = ly_error_from_name(name);
     char *there = whole_path(p, path);
     p->refused++;
-    ly__progress_failed(p->progress, error < 0 ? error : LY_EREMOTE, text[0] ? text : NULL,
-                        there ? there : path);
+    if (error < 0 && error > LY_EEOF)
+        ly__progress_unwritten(p->progress, error, "there", there ? there : path);
+    else
+        ly__progress_failed(p->progress, error < 0 ? error : LY_EREMOTE, text[0] ? text : NULL,
+                            there ? there : path);
     free(there);
     return 0;
 }
@@ -341,8 +345,23 @@ static void widen(struct ly_sock *sock)
         (void)ly_sock_set_int(sock, SOL_SOCKET, SO_SNDBUF, SOCKET_BUFFER);
 }
 
+/* Whether a source that is missing was meant to be one there; it is said if so. */
+static bool is_elsewhere(const char *source)
+{
+    char host[LY_ADDRESS_TEXT];
+    const char *path;
+    struct stat st;
+    if (ly__host_split(source, host, &path) == 0 || lstat(source, &st) == 0)
+        return false;
+    ly__cli_say("put", "%s: a source is on this machine; what is there is copied to here by get", source);
+    return true;
+}
+
 static int put(struct put *p)
 {
+    for (int i = 0; i < p->arguments.count; i++)
+        if (is_elsewhere(p->arguments.sources[i]))
+            return LY__EXIT_USAGE;
     if (!ly__transfer_is_there(p->arguments.destination, "put"))
         return LY__EXIT_USAGE;
     if (ly__target_take(&p->target, p->arguments.destination) < 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* lanyard rm: remove files and trees there. */
 #include "cli/paths.h"
+#include "service/files/beneath.h"
 
 struct rm {
     struct ly__paths paths;
@@ -36,6 +37,7 @@ static int remove_one(struct ly__target *t, void *arg)
 {
     const struct rm *c = arg;
     struct ly_frame f;
+    char clean[LY__PATH_MAX + 1];
     int r = ly__target_begin(t, "rm");
     if (r == 0)
         r = ly_json_put_string(&t->head, "path", t->path);
@@ -44,7 +46,7 @@ static int remove_one(struct ly__target *t, void *arg)
     r = ly__target_receive(t, ly__target_send(t, r), &f);
     if (r == LY_EREMOTE && c->force && ly_json_equal(ly_json_get(f.header, "error"), "ENOENT"))
         return 0;
-    if (r == LY_EREMOTE && ly_json_equal(ly_json_get(f.header, "error"), "EBUSY") && !*t->path)
+    if (r == LY_EREMOTE && ly__path_clean(clean, t->path) == 0)
         ly__cli_say("rm", "the served directory itself cannot be removed, only what is in it");
     else if (r < 0)
         ly__target_say(t, r, &f);

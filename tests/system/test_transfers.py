@@ -82,9 +82,9 @@ class Program(ProgramCase):
     def test_what_is_no_file_directory_or_link_fails_when_it_is_asked_for(self):
         os.mkfifo(self.root / "fifo")
         done = cli("get", self.there("fifo"), self.here)
-        self.assertEqual((done.returncode, done.stderr), (23, b"lanyard get: fifo: operation not supported\n"))
+        self.assertEqual((done.returncode, done.stderr), (23, b"lanyard get: fifo: no file, directory or link\n"))
         done = cli("put", "/dev/null", self.there("null"))
-        self.assertEqual((done.returncode, done.stderr), (23, b"lanyard put: /dev/null: operation not supported\n"))
+        self.assertEqual((done.returncode, done.stderr), (23, b"lanyard put: /dev/null: no file, directory or link\n"))
         self.assertEqual((os.listdir(self.here), os.listdir(self.root)), ([], ["fifo"]))
 
     def test_ls_puts_no_title_above_what_it_cannot_list(self):
@@ -99,9 +99,10 @@ class Program(ProgramCase):
         self.assertEqual(os.listdir(self.root), [])
 
     def test_the_served_directory_itself_is_not_removed_and_that_is_said(self):
-        done = cli("rm", "-r", self.there())
-        self.assertEqual(done.returncode, 1)
-        self.assertIn(b"the served directory itself cannot be removed", done.stderr)
+        for top in ("", ".", "./."):
+            done = cli("rm", "-r", self.there(top))
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(b"the served directory itself cannot be removed", done.stderr)
 
     def test_a_machine_without_a_path_means_its_top(self):
         self.write("f")
@@ -116,6 +117,32 @@ class Program(ProgramCase):
             self.assertEqual(done.returncode, 2)
             self.assertIn(b"on the server it is :", done.stderr)
         self.assertEqual(os.listdir(self.root), [])
+
+    def test_a_source_of_put_that_is_there_is_told_from_one_that_is_missing(self):
+        self.write("f")
+        done = cli("put", self.there("f"), self.there("g"))
+        self.assertEqual((done.returncode, os.listdir(self.root)), (2, ["f"]))
+        self.assertIn(b"a source is on this machine", done.stderr)
+        subprocess.run(["touch", ":odd"], cwd=self.here, check=True)
+        self.assertEqual(cli("put", ":odd", self.there(), cwd=self.here).returncode, 0)
+        self.assertEqual(sorted(os.listdir(self.root)), [":odd", "f"])
+
+    def test_a_destination_here_that_cannot_be_is_status_2(self):
+        self.write("f")
+        for destination, why in (("no/f", b"no such file"), ("no/", b"no such file"), ("file/", b"not a directory")):
+            (self.here / "file").touch()
+            done = cli("get", self.there("f"), f"{self.here}/{destination}")
+            self.assertEqual(done.returncode, 2)
+            self.assertIn(os.fsencode(f"{self.here}/{destination}: ") + why, done.stderr)
+        self.assertEqual(os.listdir(self.here), ["file"])
+
+    def test_mv_names_both_places(self):
+        self.write("d/f")
+        self.write("g")
+        for source, target, why in (("d", "g", "not a directory"), ("d", "d/e", "a directory cannot be moved into itself"),
+                                    ("g", "no/g", "no such file or directory")):
+            done = cli("mv", self.there(source), target)
+            self.assertEqual((done.returncode, done.stderr.decode()), (1, f"lanyard mv: {source} to {target}: {why}\n"))
 
     def test_no_connection_is_status_255(self):
         done = cli("get", f"unix:{self.here}/nothing:f", self.here)
@@ -309,7 +336,7 @@ class Room(unittest.TestCase):
         (self.here / "big").write_bytes(b"old")
         done = cli("get", f"{server.address}:big", self.here)
         self.assertEqual(done.returncode, 23)
-        self.assertIn(b"big: no space left on device", done.stderr)
+        self.assertIn(b"big: cannot be written here: no space left on device", done.stderr)
         self.assertEqual(((self.here / "big").read_bytes(), os.listdir(self.here)), (b"old", ["big"]))
 
     def test_rm_removes_a_deep_tree_of_an_overlay(self):

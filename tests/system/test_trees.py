@@ -103,7 +103,7 @@ class Trees(ProgramCase):
         self.run_ok("put", tree, self.there())
         done = cli("put", "-T", tree, self.there("t/list"), "--json")  # whose listing is one entry of that name
         self.assertEqual(done.returncode, 23)
-        self.assertIn(b"lanyard put: t/list: not a directory\n", done.stderr)
+        self.assertIn(b"lanyard put: t/list: cannot be written there: not a directory\n", done.stderr)
         end = json.loads(done.stdout.splitlines()[-1])
         self.assertEqual((end["files"], end["same"]), (0, 0))
 
