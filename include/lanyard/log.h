@@ -2,10 +2,11 @@
 /*
  * The log: lines of a message and named fields, as logfmt or JSON, to one descriptor.
  *
- * The library itself logs at debug level only. Each line carries time, level, thread id and, inside a fiber,
- * the fiber's id. Control characters and bytes that are not UTF-8 in messages and values arrive escaped, so
- * that no peer can write a line of its own. LY_DEBUG=net,frame in the environment turns debug lines of those
- * areas on; LY_DEBUG=all all of them.
+ * The library itself logs at debug level only, but for reports that no hook takes: a deadlock (error), a
+ * fiber that holds its loop and accepting that is paused (warnings). Each line carries time, level, thread id
+ * and, inside a fiber, the fiber's id. Control characters and bytes that are not UTF-8 in messages and values
+ * arrive escaped, so that no peer can write a line of its own. LY_DEBUG=net,frame in the environment turns
+ * debug lines of those areas on; LY_DEBUG=all all of them.
  */
 #ifndef LANYARD_LOG_H
 #define LANYARD_LOG_H
@@ -21,10 +22,12 @@ extern "C" {
 enum ly_log_level { LY_LOG_ERROR, LY_LOG_WARNING, LY_LOG_INFO, LY_LOG_DEBUG };
 enum ly_log_format { LY_LOGFMT, LY_LOG_JSON };
 
+/* Every field counts, 0 as well: fd 0 is standard input. Before ly_log_setup it is {2, LY_LOG_INFO,
+ * LY_LOGFMT}. */
 struct ly_log_options {
-    int fd;                    /* where lines go; borrowed; 2 by default */
-    enum ly_log_level level;   /* lines above this level are dropped; info by default */
-    enum ly_log_format format; /* logfmt by default */
+    int fd;                    /* where lines go; borrowed */
+    enum ly_log_level level;   /* lines above this level are dropped */
+    enum ly_log_format format; /* of each line */
 };
 
 /* Set where and how to log, for the whole process. Call before other threads log. */
