@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The program: finds the command's row and runs it. */
 #include "cli/command.h"
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -110,8 +111,26 @@ static int run_help(int argc, char **argv)
     return refuse(argv[1]);
 }
 
+/* ---- main ---- */
+
+/*
+ * Whoever starts us may have closed a standard stream: then the first socket would get its number, and what
+ * is printed would go to the peer. /dev/null stands there instead, for output so that writing it fails, as it
+ * would have. Not close-on-exec: it is what a standard stream is. Returns whether all three are open.
+ */
+static bool keep_standard_streams(void)
+{
+    static const int flags[] = {O_RDONLY, O_RDONLY, O_WRONLY};
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", flags[fd]) != fd)
+            return false;
+    return true;
+}
+
 int main(int argc, char **argv)
 {
+    if (!keep_standard_streams())
+        return LY__EXIT_FAILURE;
     if (argc < 2) {
         print_help(stderr);
         return LY__EXIT_USAGE;

@@ -334,6 +334,14 @@ class Program(ServerCase):
             with self.subTest(arguments):
                 self.assertEqual(cli("exec", *arguments).returncode, 255)
 
+    def test_a_standard_stream_that_is_closed_is_not_the_connection(self):
+        for stream, status, said in ((0, 0, b""), (1, 255, b"lanyard exec: cannot write to standard output: bad file descriptor\n"),
+                                     (2, 0, b"")):
+            with self.subTest(stream):
+                done = subprocess.run(["sh", "-c", f'exec "$0" "$@" {stream}>&-', PROGRAM, "exec", self.server.address, "--",
+                                       "sh", "-c", "echo out; cat"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+                self.assertEqual((done.returncode, done.stdout, done.stderr), (status, b"" if stream == 1 else b"out\n", said))
+
     def test_a_command_without_its_dashes_is_told_where_it_stands(self):
         for arguments, host in ((("ls", "-l"), ""), (("ls",), ""), (("unix:/nowhere/s", "ls", "-l"), "unix:/nowhere/s "),
                                 (("--timeout", "1", "ls", "--color"), "")):
