@@ -6,7 +6,8 @@
  * switches have gone by without asking the driver for events, does it switch to the loop's own context, which
  * runs `turns` below on the thread's stack. Each look at the driver hands out a slice as long as the queue it
  * filled (and a little more), so that a batch of a thousand events is served before the next system call,
- * while fibers that only wake each other cannot keep the outside world waiting. A fiber that ends always goes
+ * while fibers that only wake each other cannot keep the outside world waiting. A fiber that gives way has
+ * worked for long: the slice then ends with those who are queued before it. A fiber that ends always goes
  * through the loop's context, which puts its stack away: nobody ever frees the stack he stands on.
  *
  * Everything here belongs to one thread, except `mail` and `sleeping`. A poster pushes, then looks at
@@ -111,7 +112,10 @@ void ly__fiber_wake(struct ly__fiber *f, int result)
 void ly__fiber_yield(void)
 {
     struct ly__loop *l = ly__loop_here;
+    size_t others = l->nready;
     ly__ready_push(l, l->running);
+    if (l->slice > others)
+        l->slice = others; /* the driver is asked before this one goes on */
     ly__switch_away(l, l->running);
 }
 

@@ -112,7 +112,7 @@ int ly__fiber_go(struct ly__loop *l, struct ly_scope *home, ly_task_fn *fn, void
 /* End a fiber's wait with this result; nothing happens if it does not wait. On the loop's thread. */
 void ly__fiber_wake(struct ly__fiber *f, int result);
 
-/* Go to the end of the queue of ready fibers. */
+/* Go to the end of the queue of ready fibers. The driver is asked before the calling one goes on. */
 void ly__fiber_yield(void);
 
 /* Give way if the calling fiber has used up its budget of calls that succeeded at once. */

@@ -9,6 +9,7 @@
  * A connection that is idle costs no fiber before its first byte (the server starts one then), and after its
  * last request only its fiber: buffers are given back once nothing has come for a while.
  */
+#include "fiber/loop.h"
 #include "net/sock.h"
 #include "reactor/io.h"
 #include "service/service.h"
@@ -42,6 +43,7 @@ static int finish_head(struct ly__session *s, struct ly_frame *ret_frame)
 int ly__session_head(struct ly__session *s, struct ly_frame *ret_frame)
 {
     const char *bytes;
+    ly__fiber_pay(); /* thousands may be buffered: others have their turn between them */
     ssize_t n = ly_stream_peek(s->stream, 1, &bytes);
     if (n <= 0)
         return (int)n;

@@ -11,7 +11,9 @@ import socket
 import stat
 import struct
 import subprocess
+import sys
 import tempfile
+import time
 import unittest
 
 from peer import PATIENCE, PROGRAM, Connection, Server, ServerCase, cli, wait_for_death
@@ -119,6 +121,32 @@ class BadInput(ServerCase):
         connection = self.connect()
         connection.send_bytes(b"".join(frame({"cmd": "ping", "id": n}) for n in range(2000)))
         self.assertEqual([connection.receive()[0]["id"] for _ in range(2000)], list(range(2000)))
+
+    def test_requests_without_a_pause_do_not_keep_others_waiting(self):
+        flood = """if True:
+            import socket, struct, sys, threading
+            s = socket.socket(socket.AF_UNIX)
+            s.connect(sys.argv[1])
+            def drop(there=bytearray(1 << 20)):
+                while s.recv_into(there):
+                    pass
+            threading.Thread(target=drop, daemon=True).start()
+            head = b'{"cmd": "ping", "id": 1}'
+            many = (struct.pack("<i", len(head)) + head) * 9000
+            for times in range(1 << 30):
+                s.sendall(many)
+                if times == 20:
+                    print("at full speed", flush=True)
+            """
+        with subprocess.Popen([sys.executable, "-c", flood, self.server.path], stdout=subprocess.PIPE) as client:
+            try:
+                client.stdout.readline()
+                end = time.monotonic() + PATIENCE / 4
+                for number in range(200):
+                    self.assertTrue(self.bystander.ask({"cmd": "ping", "id": number})["ok"])
+                    self.assertLess(time.monotonic(), end)
+            finally:
+                client.kill()
 
     def test_other_protocols_are_closed_without_a_word(self):
         for data in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"):

@@ -73,6 +73,31 @@ static int timers_fire_beside_busy_fibers(void *arg)
     return 0;
 }
 
+static int nap(void *arg)
+{
+    bool *woke = arg;
+    *woke = ly_sleep(1) == 0;
+    return 0;
+}
+
+static int giving_way(void *arg)
+{
+    const struct timespec long_enough = {.tv_nsec = 3000000};
+    bool woke = false;
+    struct ly_scope *s;
+    (void)arg;
+    CHECK(ly_scope_open(&s, NULL) == 0);
+    CHECK(ly_go(s, nap, &woke) == 0);
+    CHECK(ly_sleep(0) == 0); /* it sleeps */
+    nanosleep(&long_enough, NULL);
+    CHECK(ly_sleep(0) == 0); /* its timer fires */
+    CHECK(ly_sleep(0) == 0); /* it runs */
+    CHECK(woke);
+    CHECK(ly_scope_join(s) == 0);
+    ly_scope_close(s);
+    return 0;
+}
+
 static int many(void *arg)
 {
     struct ly_scope *s;
@@ -217,6 +242,7 @@ static void unknown_reactors_fall_back_unless_insisted_on(void **state)
 
 IN_LOOPS(fibers_take_turns_in_the_order_of_starting, takes_turns)
 IN_LOOPS(timers_fire_though_fibers_are_always_ready, timers_fire_beside_busy_fibers)
+IN_LOOPS(what_is_due_outside_comes_in_where_a_fiber_gives_way, giving_way)
 IN_LOOPS(thousands_of_fibers_run, many)
 IN_LOOPS(offloaded_work_does_not_hold_the_loop, offloads)
 IN_LOOPS(offloaded_work_that_has_begun_is_waited_for, offload_is_waited_for)
@@ -227,6 +253,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fibers_take_turns_in_the_order_of_starting),
         cmocka_unit_test(timers_fire_though_fibers_are_always_ready),
+        cmocka_unit_test(what_is_due_outside_comes_in_where_a_fiber_gives_way),
         cmocka_unit_test(thousands_of_fibers_run),
         cmocka_unit_test(offloaded_work_does_not_hold_the_loop),
         cmocka_unit_test(offloaded_work_that_has_begun_is_waited_for),
