@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import select
 import shutil
 import socket
 import stat
@@ -178,6 +179,21 @@ class Get(FilesCase):
             frames, _ = self.get("f", offset=offset, prefix_xxh3=prefix)
             self.assertNotIn("offset", frames[0][0])
             self.assertEqual(frames[0][1], BIG)
+
+    def test_others_are_answered_while_a_long_beginning_is_compared(self):
+        path = self.write("long")
+        os.truncate(path, 1 << 30)
+        with open(path, "rb") as f:
+            while f.read(1 << 20):
+                pass  # then it is in memory, and reading it takes no waiting
+        resuming, other = self.connect(), self.connect()
+        resuming.send({"cmd": "get", "id": 1, "path": "long", "offset": 1 << 30, "prefix_xxh3": "0" * 32})
+        answered = 0
+        while not select.select([resuming.socket], [], [], 0)[0]:
+            other.ask({"cmd": "ping", "id": 1})
+            answered += 1
+        self.assertGreater(answered, 20)
+        self.assertNotIn("offset", resuming.receive_head())
 
     def test_a_file_that_shrinks_is_filled_up_and_its_trailer_says_so(self):
         size = 64 << 20

@@ -31,7 +31,7 @@
 #define BATCH (192u << 10)      /* bytes of frames after which a batch goes out */
 #define BATCH_MAX (512u << 10)  /* and the most it may be: one more small file and its header */
 #define HASH_PIECE (128u << 10) /* bytes hashed at a time */
-#define SHARE (2 << 20)         /* bytes sent before the loop's other fibers have their turn */
+#define SHARE (2 << 20)         /* bytes sent, or hashed on the pool, before others have their turn */
 #define SEND_CHUNK                                                                            \
     (256 << 10) /* bytes of a large file hashed and sent in turn: small, so that the receiver \
                  * has the last one to work on while the next is hashed */
@@ -358,15 +358,19 @@ static int hash_range(void *arg)
     return 0;
 }
 
+static int hash_on_pool(struct ly__send *s, int64_t goal)
+{
+    s->large.goal = goal;
+    s->large.may_wait = true;
+    return ly_offload(hash_range, s);
+}
+
 static int hash_up_to(struct ly__send *s, int64_t goal)
 {
     s->large.goal = goal;
     s->large.may_wait = false;
     int r = hash_range(s);
-    if (r != 1)
-        return r;
-    s->large.may_wait = true;
-    return ly_offload(hash_range, s);
+    return r == 1 ? hash_on_pool(s, goal) : r;
 }
 
 /* How much of the file the receiver has already, checked: the hash is then that of this part. */
@@ -380,10 +384,8 @@ static int find_offset(struct ly__send *s, int64_t *ret)
     if (r < 0 || offset <= 0 || offset > s->large.st.st_size)
         return r;
     for (int64_t at = 0; r == 0 && at < offset;) {
-        at = offset - at < SEND_CHUNK ? offset : at + SEND_CHUNK;
-        r = hash_up_to(s, at);
-        if (r == 0)
-            r = ly_cancelled();
+        at = offset - at < SHARE ? offset : at + SHARE;
+        r = hash_on_pool(s, at);
     }
     ly__hash_text(&s->large.hash, hash);
     if (r == 0 && !strcmp(hash, claimed)) {
