@@ -86,7 +86,9 @@ int ly__get_ask(struct ly__get *g, const char *path, const struct ly__local *l)
         r = ly_json_put_int(&t->head, "offset", offset);
     if (r == 0 && offset > 0)
         r = ly_json_put_string(&t->head, "prefix_xxh3", hash);
-    return ly__target_send(t, r);
+    r = ly__target_send(t, r);
+    g->ahead += t->head.length;
+    return r;
 }
 
 /* ---- an answer ---- */
@@ -167,6 +169,7 @@ int ly__get_receive(struct ly__get *g, const char *path, const struct ly__local 
     if (r <= 0)
         ly__target_say(&g->target, r < 0 ? r : LY_EEOF, NULL);
     r = r == 0 ? LY_EEOF : r < 0 ? r : take_last(g, &last, id);
+    g->ahead = 0;
     ly__receive_free(receive);
     return r;
 }
@@ -246,7 +249,7 @@ static int get_some(struct ly__get *g, int i)
     struct stat st;
     int n = 0, r = 0;
 
-    while (r == 0 && n < LY__GET_AHEAD && i + n < g->arguments.count) {
+    while (r == 0 && ly__get_may_ask(g, n) && i + n < g->arguments.count) {
         if (n > 0 && !is_on_same_machine(g, i + n))
             break;
         struct source *s = &sources[n];

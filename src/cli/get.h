@@ -10,13 +10,24 @@
 
 #define LY__GET_AHEAD 64 /* requests sent before the first of them is answered */
 
+/* And their bytes, but for the last one: what sockets hold for sure. Who answers does not read meanwhile, and
+ * we do not read while we ask. */
+#define LY__GET_AHEAD_BYTES (32u << 10)
+
 struct ly__get {
     struct ly__transfer_arguments arguments;
     struct ly__target target;
     bool into; /* the destination is a directory */
     struct ly__progress *progress;
     struct ly__transfer_counts counts; /* of all requests */
+    size_t ahead;                      /* bytes of requests since the last answer */
 };
+
+/* Whether another request may be sent behind n that wait for their answers. */
+static inline bool ly__get_may_ask(const struct ly__get *g, int n)
+{
+    return n < LY__GET_AHEAD && (n == 0 || g->ahead < LY__GET_AHEAD_BYTES);
+}
 
 /* Ask for a path there, to be received as l: what an earlier transfer left of it is told. Returns 0 or an
  * error (not said). */

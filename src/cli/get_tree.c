@@ -177,7 +177,7 @@ static int get_missing(struct walk *w)
     int r = 0;
     while (r == 0 && received < w->missing.length) {
         int n = 0;
-        for (; r == 0 && n < LY__GET_AHEAD && asked < w->missing.length; n++)
+        for (; r == 0 && ly__get_may_ask(w->get, n) && asked < w->missing.length; n++)
             r = get_one(w, next_name(w, &asked), 0);
         int64_t id = w->get->target.id - n + 1;
         for (; r == 0 && n > 0; n--)

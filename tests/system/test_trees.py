@@ -238,6 +238,28 @@ class Trees(ProgramCase):
         there = [p for p in (self.root / "many").rglob("*") if p.is_file()]
         self.assertEqual(len(there), end["files"])
 
+    def deep(self, top):
+        """A directory whose path is nearly as long as one may be, and longer still as it is sent; gives its descriptor."""
+        here = os.open(top, os.O_PATH)
+        for _ in range(16):
+            os.mkdir("\u00e9" * 120, dir_fd=here)
+            below = os.open("\u00e9" * 120, os.O_PATH, dir_fd=here)
+            os.close(here)
+            here = below
+        self.addCleanup(os.close, here)
+        return here
+
+    def test_what_is_missing_under_long_paths_is_not_asked_for_all_at_once(self):
+        for top in (self.root / "t", self.here / "t"):
+            top.mkdir()
+        there, here = self.deep(self.root / "t"), self.deep(self.here / "t")
+        for name in range(64):
+            with open(str(name), "wb", opener=lambda *a: os.open(*a, 0o644, dir_fd=there)) as f:
+                f.write(struct.pack("<I", name) * 16000)
+        self.assertEqual(self.result("get", "-T", self.there("t"), self.here / "t"), (64, 0))
+        with open("63", "rb", opener=lambda *a: os.open(*a, dir_fd=here)) as f:
+            self.assertEqual(f.read(), struct.pack("<I", 63) * 16000)
+
 
 class HostileListing(unittest.TestCase):
     """A server whose listing does not keep to the protocol."""
