@@ -9,6 +9,7 @@
  */
 #include "shell.h"
 #include <errno.h>
+#include <iconv.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,4 +102,38 @@ int shell_run(const char *command, size_t n, struct ly_buffer *out, struct ly_bu
     r = collect_both(both);
     ly_process_free(process);
     return r;
+}
+
+/* The command as UTF-8, in text, which has room for 4 bytes for each of it. Returns its length; -EILSEQ: it
+ * is no text in the encoding; -EINVAL: there is no such encoding. */
+static ssize_t decode(const char *command, size_t n, const char *encoding, char *text)
+{
+    char *in = (char *)(uintptr_t)command, *out = text; /* iconv(3) does not write through in */
+    size_t room = 4 * n;
+    iconv_t converter = iconv_open("UTF-8", encoding);
+    if (converter == (iconv_t)-1)
+        return -EINVAL;
+    size_t r = iconv(converter, &in, &n, &out, &room);
+    iconv_close(converter);
+    return r == (size_t)-1 ? -EILSEQ : out - text;
+}
+
+ssize_t shell_getoutput(const char *command, size_t n, const char *encoding, struct ly_buffer *out)
+{
+    char *text = NULL;
+    ssize_t length = (ssize_t)n;
+    ly_buffer_clear(out);
+    if (encoding) {
+        text = malloc(4 * n + 1);
+        length = text ? decode(command, n, encoding, text) : -ENOMEM;
+    }
+    int r = (int)length;
+    if (length >= 0)
+        r = shell_run(text ? text : command, (size_t)length, out, NULL);
+    else if (length == -EILSEQ)
+        r = ly_buffer_printf(out, "the command is not %s", encoding);
+    free(text);
+    if (r < 0 || out->length == 0)
+        return r;
+    return (ssize_t)(out->length - (ly_buffer_bytes(out)[out->length - 1] == '\n'));
 }

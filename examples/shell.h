@@ -16,4 +16,14 @@
  */
 int shell_run(const char *command, size_t n, struct ly_buffer *out, struct ly_buffer *err);
 
+/*
+ * What subprocess.getoutput gives: output and errors as they come, without the last line end, into out, which
+ * is cleared first. encoding: what the command is text in, such as "GBK"; NULL: the shell gets the bytes.
+ * A command that is no text in it is answered by a line that says so.
+ *
+ * Returns how many bytes of out count, or an error of shell_run; -EINVAL also where there is no such
+ * encoding. Suspends.
+ */
+ssize_t shell_getoutput(const char *command, size_t n, const char *encoding, struct ly_buffer *out);
+
 #endif
