@@ -5,11 +5,15 @@
  * The order for each request is that of Python's socketserver: accept, verify_request, setup, handle, finish,
  * then shutdown(SHUT_WR) and close. finish runs whenever setup succeeded. An error of any of them goes to
  * handle_error; the server goes on.
+ *
+ * With a datagram address ("udp://...", "unix-dgram:...") each datagram is a request of its own, an empty one
+ * too: it is in rq->packet, and ly_reply answers its sender.
  */
 #ifndef LANYARD_SERVER_H
 #define LANYARD_SERVER_H
 
 #include <lanyard/address.h>
+#include <lanyard/buffer.h>
 #include <lanyard/error.h>
 #include <lanyard/socket.h>
 #include <stdbool.h>
@@ -31,10 +35,17 @@ enum ly_policy {
 /* What a handler sees. The struct lives from setup to the end of finish. */
 struct ly_request {
     struct ly_server *server; /* borrowed */
-    /* the connection; borrowed: the server closes it. The handler may close it earlier */
+    /* the connection; borrowed: the server closes it. The handler may close it earlier. Of a datagram server:
+     * the server's own socket, which all requests share and none closes */
     struct ly_sock *sock;
     struct ly_address peer; /* the client's address; length 0 for an unbound Unix client */
     void *state;            /* the handler's own; starts as NULL, never shared between requests */
+    /* datagram servers: the datagram, the handler's to read and to change until finish is over; else NULL */
+    void *packet;
+    size_t packet_length; /* its bytes; 0 is a datagram too */
+    bool cut;             /* it was longer than max_packet_size; the rest is lost */
+    /* the library's own */
+    struct ly_buffer *gathered; /* what ly_reply_add collected; NULL: nothing */
 };
 
 /* Each returns at least 0, or an error, which goes to handle_error. setup and finish may be NULL. */
@@ -46,12 +57,12 @@ struct ly_handler {
 
 /* The overridable parts. Each may be NULL for the default. */
 struct ly_server_hooks {
-    /* Whether to serve the connection: above 0 yes, 0 no (it is closed), below 0 no, and the error goes to
-     * handle_error. Runs in the accepting task. Default: yes. */
+    /* Whether to serve the connection or datagram: above 0 yes, 0 no (it is closed), below 0 no, and the
+     * error goes to handle_error. Runs in the accepting task. Default: yes. */
     int (*verify_request)(struct ly_request *rq);
-    /* Told of each failed request. where: "verify_request", "setup", "handle", "finish", "fork", "thread",
-     * "fiber". Runs where the request ran. Default: a report on standard error with operation, peer, error
-     * name and text. */
+    /* Told of each failed request. where: "verify_request", "setup", "handle", "finish", "reply" (of what
+     * ly_reply_add collected), "fork", "thread", "fiber". Runs where the request ran. Default: a report on
+     * standard error with operation, peer, error name and text. */
     void (*handle_error)(struct ly_request *rq, const char *where, int error);
     /* ly_handle_request waited for its time-out in vain. Default: nothing. */
     void (*handle_timeout)(struct ly_server *server);
@@ -63,9 +74,11 @@ struct ly_server_hooks {
 };
 
 struct ly_server_options {
-    /* "tcp://host:port" (port 0: the system picks one) or "unix:name"; NULL with listener */
+    /* as in address.h: "tcp://host:port" (port 0: the system picks one), "udp://host:port", "unix:name",
+     * "unix-dgram:name", "unix-seqpacket:name"; NULL with listener */
     const char *address;
-    struct ly_sock *listener; /* a listening socket to serve instead; taken, on success only */
+    /* a listening socket, or a datagram socket with an address, to serve instead; taken, on success only */
+    struct ly_sock *listener;
     enum ly_policy policy;
     struct ly_handler handler;
     struct ly_server_hooks hooks;
@@ -75,15 +88,20 @@ struct ly_server_options {
     const char *reactor; /* fibers: see struct ly_run_options */
     int workers;         /* fibers: loops, each on its own thread; 0: 1; at most 256 */
     /* fibers, several workers: one acceptor hands out connections in turn, instead of a listener per worker
-     * (always so for Unix sockets and a listener that is given) */
+     * (always so for Unix sockets and a listener that is given). Datagrams: all workers receive from one
+     * socket, instead of one each */
     bool distribute;
     bool server_speaks_first; /* fibers: start the handler at accept, not at the first readable byte */
     size_t stack_size;        /* fibers: see struct ly_run_options */
     int64_t stall_ms;         /* fibers: see struct ly_run_options */
     /* requests in flight at most; accepting pauses there. 0: sequential 1, forking 40, threading 1000, fibers
-     * 1,000,000 (open connections that have not sent yet count) */
+     * 1,000,000 (open connections that have not sent yet count), of datagrams 10,000 */
     int max_requests;
-    int64_t request_timeout_ms; /* put on each connection as its socket's time-out; 0: none */
+    /* the longest datagram taken whole, 1..65536; 0: 8192. Requests in flight hold so much memory each */
+    size_t max_packet_size;
+    /* put on each connection as its socket's time-out, and the time a reply to a datagram may wait for room;
+     * 0: none */
+    int64_t request_timeout_ms;
     /* how long ly_handle_request waits; 0: as LY_FOREVER (see ly_handle_request); LY_POLL: not at all */
     int64_t handle_timeout_ms;
     int64_t poll_interval_ms; /* 0: 500 */
@@ -96,6 +114,8 @@ struct ly_server_options {
     bool no_block_on_close;
 };
 #define LY_POLL ((int64_t)-2)
+
+#define LY_PACKET_MAX 65536 /* the greatest max_packet_size */
 
 /* Create a server; unless no_bind, bound and listening on return. options is copied, its strings too.
  * Returns 0, -EINVAL (contradicting options), or an error of ly_listen; on failure nothing stays open. */
@@ -134,6 +154,23 @@ LY_API void ly_server_shutdown(struct ly_server *server);
  * effect. */
 LY_API void ly_server_request_shutdown(struct ly_server *server);
 
+/*
+ * Answer the client of a request. On a connection: ly_sendall. To a datagram: one datagram of n bytes, an
+ * empty one with n 0, to its sender, from the server's socket; in any order and from any task of the request.
+ *
+ * Returns 0 or an error of ly_sendall; for datagrams also -EDESTADDRREQ (the client is a Unix socket without
+ * an address), -EMSGSIZE, -ECONNREFUSED and -ENOENT (a Unix client that has gone). Suspends.
+ */
+LY_API int ly_reply(struct ly_request *rq, const void *bytes, size_t n);
+
+/*
+ * Collect n more bytes of an answer that goes out in one piece once handle and finish have succeeded; after
+ * an error nothing is sent. The first call makes an answer, so that n 0 alone gives an empty datagram. An
+ * error of sending goes to handle_error, as "reply". Returns 0, -ENOMEM or -EMSGSIZE (beyond LY_PACKET_MAX;
+ * nothing is collected).
+ */
+LY_API int ly_reply_add(struct ly_request *rq, const void *bytes, size_t n);
+
 /* Close the listener, wait for running requests (unless no_block_on_close), free. NULL is accepted. Suspends.
  */
 LY_API void ly_server_close(struct ly_server *server);
@@ -145,7 +182,7 @@ LY_API int ly_server_fileno(const struct ly_server *server);
 LY_API void *ly_server_user(const struct ly_server *server);
 
 struct ly_server_stats {
-    uint64_t accepted; /* connections taken */
+    uint64_t accepted; /* connections or datagrams taken */
     uint64_t refused;  /* by verify_request */
     uint64_t failed;   /* requests that ended in handle_error */
     uint64_t active;   /* open now */

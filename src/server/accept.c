@@ -7,6 +7,7 @@
  * descriptors, no memory) leave the connection waiting and the listener readable, so that trying again at
  * once would spin: accepting pauses for LY__PAUSE_MS, or until a request of this server has ended and given
  * its descriptor back, whichever is first. Everything else says that the listener is no listener any more.
+ * The same holds for receiving datagrams; there, a refusal is that of an answer sent before.
  */
 #include "fiber/loop.h"
 #include "net/address.h"
@@ -40,8 +41,9 @@ void ly__slot_give(struct ly_server *s)
 
 static bool is_of_the_connection(int error)
 {
-    static const int errors[] = {ECONNABORTED, EPROTO, EPERM,     ENETDOWN,     ENOPROTOOPT, EHOSTDOWN,
-                                 ENONET,       EINTR,  ETIMEDOUT, EHOSTUNREACH, ENETUNREACH};
+    static const int errors[] = {ECONNABORTED, EPROTO,       EPERM,     ENETDOWN,  ENOPROTOOPT,
+                                 EHOSTDOWN,    ENONET,       EINTR,     ETIMEDOUT, EHOSTUNREACH,
+                                 ENETUNREACH,  ECONNREFUSED, ECONNRESET};
     for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
         if (error == -errors[i])
             return true;
@@ -66,6 +68,15 @@ static void pause_accepting(struct ly_server *s, struct ly__acceptor *a, int err
         ly_log(LY_LOG_WARNING, "server", "accepting is paused", LY_ERR(error));
 }
 
+int ly__accept_failed(struct ly_server *s, struct ly__acceptor *a, int error)
+{
+    if (is_of_the_connection(error))
+        return 1;
+    if (is_of_the_system(error))
+        pause_accepting(s, a, error);
+    return error == -EAGAIN || is_of_the_system(error) ? 0 : error;
+}
+
 /* ---- one connection ---- */
 
 int ly__accept(struct ly_server *s, struct ly__acceptor *a, struct ly__io *listener, int *ret_fd,
@@ -81,13 +92,11 @@ int ly__accept(struct ly_server *s, struct ly__acceptor *a, struct ly__io *liste
             *ret_fd = fd;
             return 1;
         }
-        if (is_of_the_system(fd))
-            pause_accepting(s, a, fd);
-        else if (is_of_the_connection(fd))
-            continue;
+        int r = ly__accept_failed(s, a, fd);
         if (fd == -EAGAIN && s->address.u.family == AF_UNIX && ly__listener_is_shut_down(listener))
             return -EINVAL;
-        return fd == -EAGAIN || is_of_the_system(fd) ? 0 : fd;
+        if (r != 1)
+            return r;
     }
 }
 

@@ -95,6 +95,10 @@ static int run(void *arg)
     rq.server = c->worker->server;
     rq.sock = &c->sock;
     rq.state = NULL;
+    rq.packet = NULL;
+    rq.packet_length = 0;
+    rq.cut = false;
+    rq.gathered = NULL;
     recall_peer(c, &rq.peer);
     name_fiber(&rq);
     ly__request_run(&rq, c->worker->counters);

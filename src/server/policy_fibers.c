@@ -201,6 +201,7 @@ static int handle_one(struct ly_server *s)
 const struct ly__policy ly__fibers_policy = {
     .name = "fibers",
     .max_requests = 1000000,
+    .max_packets = 10000,
     .in_fibers = true,
     .open = open_workers,
     .close = close_workers,

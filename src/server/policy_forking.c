@@ -113,7 +113,7 @@ static _Noreturn void be_child(struct ly_server *s, struct ly_request *rq, const
 {
     s->is_child = true;
     ly__server_here = s;
-    for (int i = 0; i < s->listeners; i++)
+    for (int i = 0; i < s->listeners && !s->datagrams; i++)
         ly_sock_close(s->listener[i]);
     int r = ly_scope_open(&request_scope, &(struct ly_scope_options){.name = "request"});
     if (r < 0)
@@ -167,24 +167,24 @@ static int start(struct ly_server *s, struct ly_request *rq)
         return (int)pid;
     }
     remember(s, c, pid);
-    ly_sock_close(rq->sock);
+    if (!s->datagrams)
+        ly_sock_close(rq->sock);
     return 0;
 }
 
-static void begin(struct ly_server *s, int fd, const struct ly_address *peer)
+static void begin(struct ly_server *s, const struct ly__arrival *a)
 {
     struct ly_sock sock;
-    struct ly_request rq = {.server = s, .sock = &sock, .peer = *peer};
+    struct ly_request own, *rq = ly__request_of(s, a, &own, &sock);
 
-    ly__connection_init(s, &sock, fd);
     atomic_fetch_add(&s->counters[0].active, 1);
-    if (ly__request_verify(&rq, &s->counters[0])) {
-        int r = start(s, &rq);
+    if (ly__request_verify(rq, &s->counters[0])) {
+        int r = start(s, rq);
         if (r == 0)
             return;
-        ly__request_fail(&rq, &s->counters[0], "fork", r);
+        ly__request_fail(rq, &s->counters[0], "fork", r);
     }
-    ly__request_close(&rq);
+    ly__request_close(rq);
     atomic_fetch_sub(&s->counters[0].active, 1);
     ly__slot_give(s);
 }
@@ -250,6 +250,8 @@ static void join(struct ly_server *s)
 const struct ly__policy ly__forking_policy = {
     .name = "forking",
     .max_requests = 40,
+    .max_packets = 40,
+    .batch = 1,
     .in_fibers = false,
     .open = open_children,
     .close = close_children,

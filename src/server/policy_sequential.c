@@ -77,6 +77,8 @@ static int serve(struct ly_server *s)
 const struct ly__policy ly__sequential_policy = {
     .name = "sequential",
     .max_requests = 1,
+    .max_packets = 1,
+    .batch = 64,
     .in_fibers = true,
     .serve = serve,
     .begin = ly__request_here,

@@ -17,8 +17,9 @@
 #define JOIN_MS 10 /* between two looks, where there is no memory to be woken by */
 
 struct threaded {
-    struct ly_request rq;
-    struct ly_sock sock;
+    struct ly_request *rq; /* own, or a datagram's that was kept */
+    struct ly_request own;
+    struct ly_sock sock; /* of a connection */
 };
 
 static struct ly_scope forsaken;
@@ -56,8 +57,10 @@ static void close_threads(struct ly_server *s)
 
 static void end(struct threaded *t)
 {
-    struct ly_server *s = t->rq.server;
-    ly__request_close(&t->rq);
+    struct ly_server *s = t->rq->server;
+    ly__request_close(t->rq);
+    if (t->rq != &t->own)
+        ly__packet_free(ly__packet_of(t->rq));
     free(t);
     atomic_fetch_sub(&s->counters[0].active, 1);
     ly__slot_give(s);
@@ -71,41 +74,46 @@ static int run(void *arg)
     char name[LY_ADDRESS_TEXT];
     struct ly_server *outer = ly__server_here;
 
-    ly__server_here = t->rq.server;
-    ly_address_format(&t->rq.peer, name, sizeof name);
+    ly__server_here = t->rq->server;
+    ly_address_format(&t->rq->peer, name, sizeof name);
     ly_set_name(name);
-    ly__request_run(&t->rq, &t->rq.server->counters[0]);
+    ly__request_run(t->rq, &t->rq->server->counters[0]);
     end(t);
     ly__server_here = outer;
     return 0;
 }
 
-static void begin(struct ly_server *s, int fd, const struct ly_address *peer)
+static void fail_new(struct ly_server *s, const struct ly__arrival *a)
+{
+    struct ly_sock sock;
+    struct ly_request own, *rq = ly__request_of(s, a, &own, &sock);
+    ly__request_fail(rq, &s->counters[0], "thread", -ENOMEM);
+    ly__request_close(rq);
+    ly__slot_give(s);
+}
+
+static void begin(struct ly_server *s, const struct ly__arrival *a)
 {
     struct ly__counters *c = &s->counters[0];
     struct threaded *t = malloc(sizeof *t);
     if (!t) {
-        struct ly_sock sock;
-        struct ly_request rq = {.server = s, .sock = &sock, .peer = *peer};
-        ly__connection_init(s, &sock, fd);
-        ly__request_fail(&rq, c, "thread", -ENOMEM);
-        ly__request_close(&rq);
-        ly__slot_give(s);
+        fail_new(s, a);
         return;
     }
-    t->rq = (struct ly_request){.server = s, .sock = &t->sock, .peer = *peer};
-    ly__connection_init(s, &t->sock, fd);
+    t->rq = ly__request_of(s, a, &t->own, &t->sock);
+    if (a->packet)
+        ly__packet_keep(a->packet);
     atomic_fetch_add(&c->active, 1);
     bool alone = s->options.no_block_on_close;
     if (alone)
         ly__server_ref(s);
-    if (!ly__request_verify(&t->rq, c)) {
+    if (!ly__request_verify(t->rq, c)) {
         end(t);
         return;
     }
     int r = ly__thread_go(alone ? &forsaken : &s->threads, run, t, NULL);
     if (r < 0) {
-        ly__request_fail(&t->rq, c, "thread", r);
+        ly__request_fail(t->rq, c, "thread", r);
         end(t);
     }
 }
@@ -160,6 +168,8 @@ static void join(struct ly_server *s)
 const struct ly__policy ly__threading_policy = {
     .name = "threading",
     .max_requests = 1000,
+    .max_packets = 1000,
+    .batch = 1,
     .in_fibers = true,
     .open = open_threads,
     .close = close_threads,

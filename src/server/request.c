@@ -73,28 +73,41 @@ int ly__request_run(struct ly_request *rq, struct ly__counters *counters)
         return r;
     r = step(rq, counters, h->handle, "handle");
     int f = step(rq, counters, h->finish, "finish");
+    if (r == 0 && f == 0 && rq->gathered)
+        return ly__reply_send_gathered(rq, counters);
     return r < 0 ? r : f;
 }
 
 void ly__request_close(struct ly_request *rq)
 {
-    if (ly_sock_fileno(rq->sock) < 0)
+    if (rq->gathered)
+        ly__reply_drop_gathered(rq);
+    if (rq->packet || ly_sock_fileno(rq->sock) < 0)
         return;
     ly_shutdown(rq->sock, SHUT_WR); /* fails when the client has gone: just as well */
     ly__io_close(&rq->sock->io); /* whatever the handler has left open over it */
 }
 
-void ly__request_here(struct ly_server *s, int fd, const struct ly_address *peer)
+struct ly_request *ly__request_of(struct ly_server *s, const struct ly__arrival *a, struct ly_request *own,
+                                  struct ly_sock *sock)
+{
+    if (a->packet)
+        return &a->packet->rq;
+    ly__connection_init(s, sock, a->fd);
+    *own = (struct ly_request){.server = s, .sock = sock, .peer = a->peer};
+    return own;
+}
+
+void ly__request_here(struct ly_server *s, const struct ly__arrival *a)
 {
     struct ly_sock sock;
-    struct ly_request rq = {.server = s, .sock = &sock, .peer = *peer};
+    struct ly_request own, *rq = ly__request_of(s, a, &own, &sock);
     struct ly__counters *c = &s->counters[0];
 
     atomic_fetch_add(&c->active, 1);
-    ly__connection_init(s, &sock, fd);
-    if (ly__request_verify(&rq, c))
-        ly__request_run(&rq, c);
-    ly__request_close(&rq);
+    if (ly__request_verify(rq, c))
+        ly__request_run(rq, c);
+    ly__request_close(rq);
     atomic_fetch_sub(&c->active, 1);
     ly__slot_give(s);
 }

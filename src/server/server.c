@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Servers: options, listeners, life, counters. */
+/* Servers: options, life, counters. */
 #include "server/server.h"
 #include "fiber/loop.h"
 #include <assert.h>
@@ -22,9 +22,9 @@ static int check(const struct ly_server_options *o)
     const struct ly__policy *policy = ly__policy_of(o->policy);
     bool ok = policy && o->handler.handle && !o->address != !o->listener && !(o->no_bind && o->listener) &&
               !(o->no_bind && o->listen.replace_stale) && o->workers >= 0 && o->workers <= WORKERS_MAX &&
-              !(o->workers > 1 && o->policy != LY_FIBERS) && o->max_requests >= 0 &&
-              o->request_timeout_ms >= 0 && o->poll_interval_ms >= 0 && is_time(o->handle_timeout_ms) &&
-              is_time(o->drain_ms);
+              o->max_packet_size <= LY_PACKET_MAX && !(o->workers > 1 && o->policy != LY_FIBERS) &&
+              o->max_requests >= 0 && o->request_timeout_ms >= 0 && o->poll_interval_ms >= 0 &&
+              is_time(o->handle_timeout_ms) && is_time(o->drain_ms);
     return ok ? 0 : -EINVAL;
 }
 
@@ -42,133 +42,13 @@ static int take_options(struct ly_server *s, const struct ly_server_options *o)
     s->options.listener = NULL;
     s->policy = ly__policy_of(o->policy);
     s->workers = o->workers > 0 ? o->workers : 1;
-    s->max_requests = o->max_requests > 0 ? o->max_requests : s->policy->max_requests;
+    s->max_requests = o->max_requests; /* 0: see set_up */
     if (o->poll_interval_ms == 0)
         s->options.poll_interval_ms = POLL_INTERVAL_MS;
     s->options.reactor = NULL; /* should the first copy fail, the second pointer is not ours */
     int r = copy_string(&s->options.address);
     s->options.reactor = r == 0 ? o->reactor : NULL;
     return r < 0 ? r : copy_string(&s->options.reactor);
-}
-
-/* ---- listeners ---- */
-
-static bool workers_listen(const struct ly_server *s)
-{
-    return s->workers > 1 && !s->options.distribute && s->wanted.u.family != AF_UNIX;
-}
-
-static int count_listeners(struct ly_server *s, int n)
-{
-    s->listener = calloc((size_t)n, sizeof *s->listener);
-    return s->listener ? 0 : -ENOMEM;
-}
-
-static int note_address(struct ly_server *s)
-{
-    return ly_sock_local(s->listener[0], &s->address);
-}
-
-/* The socket alone, neither bound nor listening; more of them are made at bind. */
-static int create_listener(struct ly_server *s)
-{
-    int r = ly_resolve(s->options.address, true, &s->wanted, 1);
-    if (r < 0)
-        return r;
-    r = count_listeners(s, workers_listen(s) ? s->workers : 1);
-    if (r == 0)
-        r = ly_socket(&s->listener[0], s->wanted.u.family, SOCK_STREAM, 0);
-    s->listeners = r == 0;
-    return r;
-}
-
-static int bind_listener(struct ly_server *s, struct ly_sock *sock, const struct ly_address *address)
-{
-    struct ly_listen_options o = s->options.listen;
-    o.reuse_port = o.reuse_port || workers_listen(s);
-    return ly__sock_bind_for(sock, address, &o);
-}
-
-int ly_server_bind(struct ly_server *s)
-{
-    int n = workers_listen(s) ? s->workers : 1;
-    int r = bind_listener(s, s->listener[0], &s->wanted);
-    if (r == 0)
-        r = note_address(s);
-    while (r == 0 && s->listeners < n) {
-        struct ly_sock *more;
-        r = ly_socket(&more, s->wanted.u.family, SOCK_STREAM, 0);
-        if (r < 0)
-            break;
-        s->listener[s->listeners++] = more;
-        r = bind_listener(s, more, &s->address);
-    }
-    return r;
-}
-
-int ly_server_activate(struct ly_server *s)
-{
-    int r = 0, backlog = s->options.listen.backlog;
-    for (int i = 0; i < s->listeners && r == 0; i++)
-        r = ly_sock_listen(s->listener[i], backlog == 0 ? LY__BACKLOG : backlog);
-    return r < 0 ? r : note_address(s);
-}
-
-/* One listener after the other: the first finds out what the others bind to. */
-static int open_listeners(struct ly_server *s)
-{
-    char text[LY_ADDRESS_TEXT];
-    const char *address = s->options.address;
-    struct ly_listen_options o = s->options.listen;
-    s->wanted.u.family = strncmp(address, "unix:", 5) == 0 ? AF_UNIX : AF_UNSPEC;
-    int n = workers_listen(s) ? s->workers : 1;
-    int r = count_listeners(s, n);
-
-    o.reuse_port = o.reuse_port || n > 1;
-    while (r == 0 && s->listeners < n) {
-        r = ly_listen(&s->listener[s->listeners], address, &o);
-        if (r < 0)
-            break;
-        if (s->listeners++ == 0)
-            r = note_address(s);
-        ly_address_format(&s->address, text, sizeof text);
-        address = text;
-    }
-    return r;
-}
-
-static int take_listener(struct ly_server *s, struct ly_sock *listener)
-{
-    struct ly_address address;
-    int accepts = 0, r = ly_sock_get_int(listener, SOL_SOCKET, SO_ACCEPTCONN, &accepts);
-    if (r == 0 && (!accepts || ly_sock_type(listener) != SOCK_STREAM))
-        r = -EINVAL;
-    if (r == 0)
-        r = ly_sock_local(listener, &address);
-    if (r == 0)
-        r = count_listeners(s, 1);
-    if (r < 0)
-        return r;
-    s->address = address;
-    s->listener[0] = listener;
-    s->listeners = 1;
-    return 0;
-}
-
-static int set_up_listeners(struct ly_server *s, const struct ly_server_options *o)
-{
-    if (o->listener)
-        return take_listener(s, o->listener);
-    return o->no_bind ? create_listener(s) : open_listeners(s);
-}
-
-static void close_listeners(struct ly_server *s)
-{
-    for (int i = 0; i < s->listeners; i++)
-        ly_sock_free(s->listener[i]);
-    free(s->listener);
-    s->listener = NULL;
-    s->listeners = 0;
 }
 
 /* ---- life ---- */
@@ -185,7 +65,7 @@ void ly__server_unref(struct ly_server *s)
     if (s->policy && s->policy->close)
         s->policy->close(s);
     ly__shutdown_close(s);
-    close_listeners(s);
+    ly__listeners_close(s);
     pthread_cond_destroy(&s->worker_ready);
     pthread_mutex_destroy(&s->lock);
     free(s->counters);
@@ -205,7 +85,11 @@ static int set_up(struct ly_server *s, const struct ly_server_options *o)
         r = ly__shutdown_open(s);
     if (r == 0 && s->policy->open)
         r = s->policy->open(s);
-    return r < 0 ? r : set_up_listeners(s, o);
+    if (r == 0)
+        r = ly__listeners_open(s, o);
+    if (r == 0 && s->max_requests == 0)
+        s->max_requests = s->datagrams ? s->policy->max_packets : s->policy->max_requests;
+    return r;
 }
 
 int ly_server_open(struct ly_server **ret_server, const struct ly_server_options *options)
@@ -241,7 +125,9 @@ void ly_server_close(struct ly_server *s)
         ly__drain(s);
     else if (!s->options.no_block_on_close && s->policy->join)
         s->policy->join(s);
-    close_listeners(s);
+    if (!s->datagrams)
+        ly__listeners_close(
+            s); /* requests that outlive the server answer by the socket of a datagram server */
     ly__server_unref(s);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the files of the server share. Reading order: server.c (options, life), shutdown.c, accept.c,
- * request.c, turns.c (the serving loop of the policies without fibers), then the policies.
+ * What the files of the server share. Reading order: server.c (options, life), listeners.c, shutdown.c,
+ * accept.c, packet.c, request.c, reply.c, turns.c (the serving loop of the policies without fibers), then the
+ * policies.
  */
 #ifndef LY_SERVER_SERVER_H
 #define LY_SERVER_SERVER_H
@@ -15,16 +16,28 @@
 #include <stdatomic.h>
 
 struct ly__worker;
+struct ly__packet;
+
+/* What was taken from a listener: a connection, or a datagram. */
+struct ly__arrival {
+    int fd;                 /* the connection, taken; -1: a datagram */
+    struct ly_address peer; /* its other end */
+    struct ly__packet
+        *packet; /* the datagram; its batch's, unless it is kept (packet.c). NULL: a connection */
+};
 
 /* ---- policies ---- */
 
 /*
- * One way to run requests. "Begin" hands over one accepted connection; a policy either serves from one task
- * with the common loop (turns.c), which calls begin, collect, cancel and join, or brings a loop of its own.
+ * One way to run requests. "Begin" hands over one connection or datagram; a policy either serves from one
+ * task with the common loop (turns.c), which calls begin, collect, cancel and join, or brings a loop of its
+ * own.
  */
 struct ly__policy {
     const char *name;
     int max_requests; /* the cap unless the options say otherwise */
+    int max_packets;  /* the same of a datagram server */
+    int batch;        /* datagrams that may be received at once while serving */
     /* May it serve from within a fiber? */
     bool in_fibers;
     /* Set up and clear away what it keeps in the server. May be NULL. */
@@ -34,9 +47,9 @@ struct ly__policy {
     int (*serve)(struct ly_server *s);
     /* ly_handle_request. NULL: in the calling task as it is. */
     int (*handle_one)(struct ly_server *s);
-    /* Take one connection that ly_handle_request accepted, or the common loop did. fd is taken. The request
-     * has its slot already. */
-    void (*begin)(struct ly_server *s, int fd, const struct ly_address *peer);
+    /* Take what ly_handle_request, or the common loop, took from the listener. The request has its slot
+     * already. */
+    void (*begin)(struct ly_server *s, const struct ly__arrival *a);
     /* A request has ended while wants_room was set. From whatever task it ran in. May be NULL. */
     void (*room)(struct ly_server *s);
     /* Look which requests have ended, without waiting. May be NULL. */
@@ -74,6 +87,7 @@ struct ly_server {
     atomic_int references;     /* the user's, and one of each thread that may outlive the server */
     struct ly_sock **listener; /* workers' own ones if they have such, else one */
     int listeners;
+    bool datagrams;            /* each datagram is a request */
     struct ly_address address; /* where the first one is bound; length 0 before */
     struct ly_address wanted;  /* where it will be bound (no_bind) */
 
@@ -160,6 +174,10 @@ struct ly__acceptor {
 int ly__accept(struct ly_server *s, struct ly__acceptor *a, struct ly__io *listener, int *ret_fd,
                struct ly_address *ret_peer);
 
+/* What an error of taking from the listener means: 1 (try again), 0 (none is there, or accepting has to
+ * pause), or the error. */
+int ly__accept_failed(struct ly_server *s, struct ly__acceptor *a, int error);
+
 /* Take a slot for a request, unless max_requests are in flight. */
 bool ly__slot_take(struct ly_server *s);
 void ly__slot_give(struct ly_server *s);
@@ -168,6 +186,63 @@ void ly__slot_give(struct ly_server *s);
  * fiber or a thread. Returns 0, -ETIMEDOUT, -ECANCELED, or -errno. Each of ios belongs to the caller. */
 #define LY__WAIT_MAX 260 /* listeners of all workers, and a few more */
 int ly__wait_any(struct ly__io *const *ios, int n, int64_t deadline);
+
+/* ---- listeners (listeners.c) ---- */
+
+int ly__listeners_open(struct ly_server *s, const struct ly_server_options *o);
+void ly__listeners_close(struct ly_server *s);
+
+/* ---- datagrams (packet.c) ---- */
+
+/* A datagram with its request. */
+struct ly__packet {
+    struct ly_request rq;
+    struct ly__batch *batch; /* whose slot it is in; NULL: it is the request's own */
+    int place;               /* which slot */
+    unsigned char bytes[];   /* max_packet_size of them */
+};
+
+/* What was received in one call. A slot whose packet was kept gets a new one before the next. */
+struct ly__batch {
+    struct ly_server *server;
+    int size;        /* slots */
+    int count, next; /* received, and the first of them that was not taken */
+    bool drained;    /* the socket had no more than the last call gave */
+    struct ly__packet **slot;
+    struct mmsghdr *message; /* one for each slot, which point at it */
+    struct iovec *piece;
+};
+
+/* Slots are at most size, and fewer where packets are large. Returns 0 or -ENOMEM. */
+int ly__batch_init(struct ly__batch *b, struct ly_server *s, int size);
+void ly__batch_done(struct ly__batch *b);
+
+/* Receive, without waiting, into an empty batch. Returns the datagrams; 0 (none is there: wait; or accepting
+ * pauses), or an error (the socket is of no use any more). */
+int ly__batch_fill(struct ly__batch *b, struct ly_sock *sock, struct ly__acceptor *a);
+
+/* The next datagram, for use until the batch is filled again, or until it is given back. NULL: none. */
+struct ly__packet *ly__batch_take(struct ly__batch *b);
+
+static inline bool ly__batch_is_empty(const struct ly__batch *b)
+{
+    return b->next == b->count;
+}
+
+/* Make it the request's own, for longer use: it is freed by ly__packet_free. */
+void ly__packet_keep(struct ly__packet *p);
+void ly__packet_free(struct ly__packet *p);
+
+static inline struct ly__packet *ly__packet_of(struct ly_request *rq)
+{
+    return ly__container_of(rq, struct ly__packet, rq);
+}
+
+/* ---- answers (reply.c) ---- */
+
+/* Send what was collected, if anything was; an error is told. Returns it. */
+int ly__reply_send_gathered(struct ly_request *rq, struct ly__counters *counters);
+void ly__reply_drop_gathered(struct ly_request *rq);
 
 /* ---- requests (request.c) ---- */
 
@@ -183,11 +258,15 @@ int ly__request_run(struct ly_request *rq, struct ly__counters *counters);
 /* Tell handle_error. */
 void ly__request_fail(struct ly_request *rq, struct ly__counters *counters, const char *where, int error);
 
-/* Say goodbye and close, as far as the handler has not. */
+/* Say goodbye and close, as far as the handler has not. The socket of a datagram server stays as it is. */
 void ly__request_close(struct ly_request *rq);
 
+/* The request of what has arrived: of a connection in *own and *sock, of a datagram where it is. */
+struct ly_request *ly__request_of(struct ly_server *s, const struct ly__arrival *a, struct ly_request *own,
+                                  struct ly_sock *sock);
+
 /* All of a request's life, in the calling task. The request has its slot, which is given back. */
-void ly__request_here(struct ly_server *s, int fd, const struct ly_address *peer);
+void ly__request_here(struct ly_server *s, const struct ly__arrival *a);
 
 /* ---- the loop of the policies without fibers (turns.c) ---- */
 

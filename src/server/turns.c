@@ -17,22 +17,35 @@
 struct gate {
     struct ly_server *server;
     struct ly__acceptor acceptor;
-    struct ly__io *listener; /* one for each of the server's; several with the fiber policy only */
+    /* one for each of the server's; several with the fiber policy only. NULL: those of the sockets, of which
+     * answers to datagrams go out */
+    struct ly__io *listener;
+    struct ly__batch batch; /* of a datagram server */
     struct ly__io stop, cancel, room;
     bool stops; /* a request to stop counts: ly_serve_forever */
 };
 
-static int gate_init(struct gate *g, struct ly_server *s)
+static int watch_listeners(struct gate *g)
 {
-    *g = (struct gate){.server = s, .acceptor.counters = &s->counters[0]};
-    /* A thread that waits has to be known: now, so that no wait later fails for want of memory. */
-    if (!ly__task_self())
-        return -ENOMEM;
+    struct ly_server *s = g->server;
     g->listener = calloc((size_t)s->listeners, sizeof *g->listener);
     if (!g->listener)
         return -ENOMEM;
     for (int i = 0; i < s->listeners; i++)
         ly__io_init(&g->listener[i], ly_sock_fileno(s->listener[i]));
+    return 0;
+}
+
+/* batch: datagrams that may be received at once. */
+static int gate_init(struct gate *g, struct ly_server *s, int batch)
+{
+    *g = (struct gate){.server = s, .acceptor.counters = &s->counters[0]};
+    /* A thread that waits has to be known: now, so that no wait later fails for want of memory. */
+    if (!ly__task_self())
+        return -ENOMEM;
+    int r = s->datagrams ? ly__batch_init(&g->batch, s, batch) : watch_listeners(g);
+    if (r < 0)
+        return r;
     ly__io_init(&g->stop, s->stop_fd);
     ly__io_init(&g->cancel, s->cancel_fd);
     ly__io_init(&g->room, s->room_fd);
@@ -41,9 +54,10 @@ static int gate_init(struct gate *g, struct ly_server *s)
 
 static void gate_done(struct gate *g)
 {
-    for (int i = 0; i < g->server->listeners; i++)
+    for (int i = 0; g->listener && i < g->server->listeners; i++)
         ly__io_release(&g->listener[i]);
     free(g->listener);
+    ly__batch_done(&g->batch);
     ly__io_release(&g->stop);
     ly__io_release(&g->cancel);
     ly__io_release(&g->room);
@@ -63,20 +77,39 @@ static void after_turn(struct ly_server *s, bool actions)
         s->options.hooks.service_actions(s);
 }
 
-/* Take and begin one connection. Returns 1, 0 (none waits, or accepting pauses), or an error. */
+/* Take one connection. Returns 1, 0 (none waits, or accepting pauses), or an error. */
+static int take_connection(struct gate *g, struct ly__arrival *a)
+{
+    int r = 0;
+    for (int i = 0; i < g->server->listeners && r == 0; i++)
+        r = ly__accept(g->server, &g->acceptor, &g->listener[i], &a->fd, &a->peer);
+    return r;
+}
+
+/* The same for a datagram. */
+static int take_packet(struct gate *g, struct ly__arrival *a)
+{
+    int r = !ly__batch_is_empty(&g->batch);
+    for (int i = 0; i < g->server->listeners && r == 0; i++)
+        r = ly__batch_fill(&g->batch, g->server->listener[i], &g->acceptor);
+    if (r <= 0)
+        return r;
+    a->packet = ly__batch_take(&g->batch);
+    return 1;
+}
+
+/* Take and begin one request, which has its slot. */
 static int begin_one(struct gate *g)
 {
     struct ly_server *s = g->server;
-    struct ly_address peer;
-    int fd, r = 0;
-    for (int i = 0; i < s->listeners && r == 0; i++)
-        r = ly__accept(s, &g->acceptor, &g->listener[i], &fd, &peer);
+    struct ly__arrival a = {.fd = -1};
+    int r = s->datagrams ? take_packet(g, &a) : take_connection(g, &a);
     if (r != 1) {
         ly__slot_give(s);
         return r;
     }
     ly__count(&s->counters[0].accepted);
-    s->policy->begin(s, fd, &peer);
+    s->policy->begin(s, &a);
     return 1;
 }
 
@@ -104,7 +137,7 @@ static int wait_turn(struct gate *g, bool blocked, int64_t deadline)
     int n = 0;
 
     for (int i = 0; i < s->listeners && !blocked; i++)
-        ios[n++] = &g->listener[i];
+        ios[n++] = g->listener ? &g->listener[i] : &s->listener[i]->io;
     if (g->stops)
         ios[n++] = &g->stop;
     if (g->room.fd >= 0)
@@ -142,6 +175,16 @@ static int turn(struct gate *g, int64_t deadline)
     return own_time && ly_now() < deadline ? 0 : r;
 }
 
+/* Datagrams that were received are requests that run: they are finished, unless those are cancelled. */
+static void serve_rest(struct gate *g)
+{
+    struct ly_server *s = g->server;
+    bool blocked;
+    while (!ly__batch_is_empty(&g->batch) && atomic_load(&s->stage) < LY__CANCELLING && ly_cancelled() == 0)
+        if (try_one(g, &blocked) != 1)
+            return;
+}
+
 static int serve(struct gate *g)
 {
     struct ly_server *s = g->server;
@@ -155,6 +198,7 @@ static int serve(struct gate *g)
             r = 0;
         after_turn(s, true);
     }
+    serve_rest(g);
     return r < 0 ? r : 0;
 }
 
@@ -204,7 +248,7 @@ static int handle(struct gate *g)
 int ly__handle_turn(struct ly_server *s)
 {
     struct gate g;
-    int r = gate_init(&g, s);
+    int r = gate_init(&g, s, 1);
     if (r < 0)
         return r;
     r = handle(&g);
@@ -238,7 +282,7 @@ static void drain(struct gate *g, int64_t deadline)
 void ly__drain(struct ly_server *s)
 {
     struct gate g;
-    if (gate_init(&g, s) == 0) {
+    if (gate_init(&g, s, 1) == 0) {
         drain(&g, ly__drain_deadline(s));
         gate_done(&g);
     } else if (s->policy->join) {
@@ -249,7 +293,7 @@ void ly__drain(struct ly_server *s)
 int ly__serve_turns(struct ly_server *s)
 {
     struct gate g;
-    int r = gate_init(&g, s);
+    int r = gate_init(&g, s, s->policy->batch);
     if (r < 0)
         return r;
     r = serve(&g);

@@ -7,6 +7,8 @@
  * whoever ends a request looks at wants_room after giving its slot back. One of the two always sees the
  * other. Requests of other workers wake it by mail.
  *
+ * A datagram server has no acceptor: receiver.c.
+ *
  * Where one acceptor hands out, it makes the connection's struct and posts it to the worker whose turn it is.
  * The first worker stops accepting before the others are asked to stop (policy_fibers.c), and a loop delivers
  * its last mail before it is gone, so that nothing is ever posted to a loop that has ended.
@@ -55,7 +57,7 @@ void ly__workers_room(struct ly_server *s)
     atomic_fetch_sub(&s->asking, 1);
 }
 
-static int64_t next_look(const struct ly__worker *w)
+int64_t ly__acceptor_deadline(const struct ly__worker *w)
 {
     const struct ly_server *s = w->server;
     bool acts = w->index == 0 && s->options.hooks.service_actions;
@@ -65,28 +67,34 @@ static int64_t next_look(const struct ly__worker *w)
 static int wait_for_connection(struct ly__worker *w)
 {
     w->accepting = ly__loop_here->running;
-    int r = ly__io_wait(&w->listener, LY__IN, next_look(w));
+    int r = ly__io_wait(&w->listener, LY__IN, ly__acceptor_deadline(w));
     w->accepting = NULL;
     return r;
 }
 
-static bool has_room(struct ly__worker *w)
+void ly__acceptor_act(struct ly__worker *w)
+{
+    struct ly_server *s = w->server;
+    if (w->index == 0 && s->options.hooks.service_actions)
+        s->options.hooks.service_actions(s);
+}
+
+bool ly__acceptor_has_room(struct ly__worker *w)
 {
     struct ly_server *s = w->server;
     return atomic_load(&s->active) < s->max_requests && !w->acceptor.paused_until;
 }
 
-/* Wait while the cap is reached or descriptors have run out. */
-static int wait_for_room(struct ly__worker *w)
+int ly__acceptor_await_room(struct ly__worker *w)
 {
     struct ly_server *s = w->server;
-    int64_t deadline = next_look(w), until = w->acceptor.paused_until;
+    int64_t deadline = ly__acceptor_deadline(w), until = w->acceptor.paused_until;
     int r = 0, wanted = LY__ROOM_WANTED;
 
     atomic_fetch_add(&s->wants_room, 1);
     atomic_store(&w->room_state, LY__ROOM_WANTED);
     w->accepting = ly__loop_here->running;
-    if (!has_room(w))
+    if (!ly__acceptor_has_room(w))
         r = ly__park(until && until < deadline ? until : deadline, "room for a connection", LY__WAIT_IO);
     w->accepting = NULL;
     atomic_fetch_sub(&s->wants_room, 1);
@@ -130,7 +138,7 @@ static int accept_batch(struct ly__worker *w)
     int fd;
 
     for (int i = 0; i < BATCH; i++) {
-        if (!has_room(w) || !ly__slot_take(s))
+        if (!ly__acceptor_has_room(w) || !ly__slot_take(s))
             return BLOCKED;
         int r = ly__accept(s, &w->acceptor, &w->listener, &fd, &peer);
         if (r != 1) {
@@ -151,7 +159,7 @@ static int accept_and_wait(struct ly__worker *w)
     if (r == EMPTY)
         r = wait_for_connection(w);
     else if (r == BLOCKED)
-        r = wait_for_room(w);
+        r = ly__acceptor_await_room(w);
     else if (r == MORE)
         r = ly_sleep(0);
     if (r == -ETIMEDOUT && ly_cancelled() == 0)
@@ -169,8 +177,7 @@ static int accept_connections(void *arg)
     while (r >= 0 && ly__accepts(s)) {
         r = accept_and_wait(w);
         fail_unstarted(w);
-        if (w->index == 0 && s->options.hooks.service_actions)
-            s->options.hooks.service_actions(s);
+        ly__acceptor_act(w);
     }
     ly__io_release(&w->listener);
     if (r < 0 && ly_cancelled() == 0)
@@ -236,6 +243,13 @@ static int await_stop(struct ly__worker *w, int fd)
     return r;
 }
 
+/* Receive until asked to stop. */
+static int receive_until_stop(struct ly__worker *w)
+{
+    int r = ly__receiver_start(w);
+    return r < 0 ? r : await_readable(w, w->server->stop_fd, LY_NEVER);
+}
+
 /* Accept until asked to stop. */
 static int accept_until_stop(struct ly__worker *w)
 {
@@ -262,16 +276,19 @@ int ly__worker_main(void *worker)
     ly__worker_ready(w, r);
     if (r < 0)
         return r;
-    r = accept_until_stop(w);
+    r = s->datagrams ? receive_until_stop(w) : accept_until_stop(w);
     if (r < 0)
         ly__serving_fail(s, r, true);
     if (w->index == 0)
         ly__workers_handed_out(s);
     w->draining = true;
+    if (s->datagrams)
+        ly__receiver_stop(w);
     fail_unstarted(w);
     ly__connections_drop(w);
     drain(w);
     ly_scope_close(w->requests);
+    ly__batch_done(&w->receiver.batch);
     while (atomic_load(&s->asking) > 0)
         ly__fiber_yield(); /* somebody may be posting to this loop */
     return 0;

@@ -9,6 +9,18 @@
 /* Of an acceptor. Whoever moves it on from WANTED wakes the acceptor. */
 enum ly__room_state { LY__ROOM_UNASKED, LY__ROOM_WANTED, LY__ROOM_POSTED };
 
+/*
+ * Who receives the datagrams of a worker (receiver.c). The leader is a fiber that takes them and runs their
+ * handlers itself; when it is suspended in one, the fiber that stands by leads on.
+ */
+struct ly__receiver {
+    struct ly__batch batch;
+    struct ly__fiber *leader;   /* NULL: nobody */
+    struct ly__packet *handled; /* what the leader's handler has; NULL: it is outside of handlers */
+    struct ly__fiber *standby;  /* NULL: none, unless it is `coming` */
+    bool coming;                /* a fiber was started and has not run yet */
+};
+
 struct ly__worker {
     struct ly_server *server;
     struct ly__counters *counters;
@@ -29,10 +41,11 @@ struct ly__worker {
 
     /* its acceptor, if it has one */
     struct ly__acceptor acceptor;
-    struct ly__io listener;
-    struct ly__fiber *accepting; /* the fiber, while it waits for a connection or for room */
-    atomic_int room_state;       /* enum ly__room_state */
-    struct ly__mail room;        /* carries the wake-up from another loop */
+    struct ly__io listener;       /* a stream server's */
+    struct ly__receiver receiver; /* a datagram server's */
+    struct ly__fiber *accepting;  /* the fiber, while it waits for a connection or for room */
+    atomic_int room_state;        /* enum ly__room_state */
+    struct ly__mail room;         /* carries the wake-up from another loop */
 };
 
 /*
@@ -74,7 +87,23 @@ void ly__connections_drop(struct ly__worker *w);
 /* Wake the acceptor if it waits; there is something on `unstarted`. */
 void ly__acceptor_wake(struct ly__worker *w);
 
+/* ---- receiver.c ---- */
+
+/* Start to receive. Returns 0 or -ENOMEM. */
+int ly__receiver_start(struct ly__worker *w);
+/* Take no more: what was received is finished. */
+void ly__receiver_stop(struct ly__worker *w);
+
 /* ---- worker.c ---- */
+
+/* Until when an acceptor may wait: service_actions may be due. */
+int64_t ly__acceptor_deadline(const struct ly__worker *w);
+void ly__acceptor_act(struct ly__worker *w);
+
+/* Is there a slot, and no pause? Wait until there is. Returns 0, -ETIMEDOUT (look at service_actions),
+ * -ECANCELED. */
+bool ly__acceptor_has_room(struct ly__worker *w);
+int ly__acceptor_await_room(struct ly__worker *w);
 
 /* The first fiber of a worker, or the fiber that serves: until asked to stop, and drained. */
 int ly__worker_main(void *worker);

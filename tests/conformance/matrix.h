@@ -40,7 +40,7 @@
 struct cell {
     enum ly_policy policy;
     const char *reactor;   /* fibers: its name; else "thread" */
-    const char *transport; /* "tcp" or "unix" */
+    const char *transport; /* "tcp", "unix", "seqpacket"; "udp", "dgram" */
 };
 
 /* Which cells a row runs over. */
@@ -53,7 +53,10 @@ enum {
     CONCURRENT = FORKING | THREADING | FIBERS,
     ONE_PROCESS = SEQUENTIAL | THREADING | FIBERS,
     TCP_ONLY = 1 << 8,
-    UNIX_ONLY = 1 << 9,
+    UNIX_ONLY = 1 << 9,  /* Unix stream sockets */
+    DATAGRAMS = 1 << 10, /* the datagram transports instead of those with connections */
+    UDP_ONLY = 1 << 11,
+    DGRAM_ONLY = 1 << 12, /* Unix datagram sockets */
 };
 
 /* What handlers tell the test, in memory that forked children share. */
@@ -84,12 +87,17 @@ static inline void count(int i)
 
 /* ---- rows and cells ---- */
 
+#define TRANSPORTS(policy, reactor)                                                      \
+    {policy, reactor, "tcp"}, {policy, reactor, "unix"}, {policy, reactor, "seqpacket"}, \
+        {policy, reactor, "udp"},                                                        \
+    {                                                                                    \
+        policy, reactor, "dgram"                                                         \
+    }
+
 static const struct cell matrix_cells[] = {
-    {LY_SEQUENTIAL, "thread", "tcp"}, {LY_SEQUENTIAL, "thread", "unix"}, {LY_FORKING, "thread", "tcp"},
-    {LY_FORKING, "thread", "unix"},   {LY_THREADING, "thread", "tcp"},   {LY_THREADING, "thread", "unix"},
-    {LY_FIBERS, "select!", "tcp"},    {LY_FIBERS, "select!", "unix"},    {LY_FIBERS, "poll!", "tcp"},
-    {LY_FIBERS, "poll!", "unix"},     {LY_FIBERS, "epoll!", "tcp"},      {LY_FIBERS, "epoll!", "unix"},
-    {LY_FIBERS, "io_uring!", "tcp"},  {LY_FIBERS, "io_uring!", "unix"},
+    TRANSPORTS(LY_SEQUENTIAL, "thread"), TRANSPORTS(LY_FORKING, "thread"), TRANSPORTS(LY_THREADING, "thread"),
+    TRANSPORTS(LY_FIBERS, "select!"),    TRANSPORTS(LY_FIBERS, "poll!"),   TRANSPORTS(LY_FIBERS, "epoll!"),
+    TRANSPORTS(LY_FIBERS, "io_uring!"),
 };
 
 static struct {
@@ -113,9 +121,21 @@ static inline bool has_reactor(const struct cell *c)
 
 static inline bool is_in(const struct cell *c, int which)
 {
-    if ((which & TCP_ONLY && c->transport[0] != 't') || (which & UNIX_ONLY && c->transport[0] != 'u'))
-        return false;
-    return which & 1 << c->policy;
+    static const struct {
+        const char *transport;
+        int only;
+        bool datagrams;
+    } known[] = {{"tcp", TCP_ONLY, false},
+                 {"unix", UNIX_ONLY, false},
+                 {"seqpacket", 0, false},
+                 {"udp", UDP_ONLY, true},
+                 {"dgram", DGRAM_ONLY, true}};
+    int only = which & (TCP_ONLY | UNIX_ONLY | UDP_ONLY | DGRAM_ONLY);
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(known[i].transport, c->transport) == 0)
+            return which & 1 << c->policy && !(which & DATAGRAMS) == !known[i].datagrams &&
+                   (!only || only & known[i].only);
+    return false;
 }
 
 static inline void run_row(int which, void (*body)(const struct cell *c))
@@ -176,9 +196,13 @@ static inline const char *fresh_address(const struct cell *c)
 {
     static char text[64];
     static int last;
-    if (c->transport[0] == 't')
+    if (strcmp(c->transport, "tcp") == 0)
         return "tcp://127.0.0.1:0";
-    snprintf(text, sizeof text, "unix:@lanyard-conformance-%d-%d", (int)getpid(), ++last);
+    if (strcmp(c->transport, "udp") == 0)
+        return "udp://127.0.0.1:0";
+    const char *kind = strcmp(c->transport, "unix") == 0 ? "" : c->transport;
+    snprintf(text, sizeof text, "unix%s%s:@lanyard-conformance-%d-%d", *kind ? "-" : "", kind, (int)getpid(),
+             ++last);
     return text;
 }
 
@@ -243,7 +267,7 @@ static inline struct ly_sock *dial(const struct ly_server *server)
     struct ly_address a;
     struct ly_sock *s = NULL;
     assert_int_equal(ly_server_address(server, &a), 0);
-    assert_int_equal(ly_socket(&s, a.u.family, SOCK_STREAM, 0), 0);
+    assert_int_equal(ly_socket(&s, a.u.family, a.type, 0), 0);
     assert_int_equal(ly_sock_connect(s, &a), 0);
     assert_int_equal(ly_sock_set_timeout(s, 20000), 0);
     return s;

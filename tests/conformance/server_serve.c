@@ -383,7 +383,7 @@ ROW(C25_without_descriptors_accepting_pauses_and_does_not_spin, ALL)
     exchange(s.server, "before", "before");
     AWAIT(stats_of(s.server).active == 0);
     assert_int_equal(ly_server_address(s.server, &a), 0);
-    assert_int_equal(ly_socket(&client, a.u.family, SOCK_STREAM, 0), 0);
+    assert_int_equal(ly_socket(&client, a.u.family, a.type, 0), 0);
     struct rlimit old = no_more_descriptors();
     assert_int_equal(ly_sock_connect(client, &a), 0);
     say(client, "x");
@@ -416,7 +416,7 @@ ROW(C25_a_descriptor_that_becomes_free_ends_the_pause, THREADING | FIBERS)
     say(open, "x");
     expect(open, "x");
     assert_int_equal(ly_server_address(s.server, &a), 0);
-    assert_int_equal(ly_socket(&waiting, a.u.family, SOCK_STREAM, 0), 0);
+    assert_int_equal(ly_socket(&waiting, a.u.family, a.type, 0), 0);
     struct rlimit old = no_more_descriptors();
     assert_int_equal(ly_sock_connect(waiting, &a), 0);
     say(waiting, "y");
