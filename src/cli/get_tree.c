@@ -206,13 +206,15 @@ static int visit(struct walk *w)
 {
     struct ly__target *t = &w->get->target;
     struct ly_frame last;
-    char *path = there(w, "");
+    char name[64], *path = there(w, "");
     int r = path ? ly__target_list(t, path, take_entry, w, &last) : -ENOMEM;
 
     free(path);
     if (r == LY_EREMOTE && ly_json_type(ly_json_get(last.header, "path")) == LY_JSON_STRING) {
-        ly__target_say(t, r, &last);
-        w->get->counts.failed++;
+        r = ly_json_string(ly_json_get(last.header, "error"), name, sizeof name) > 0
+                ? ly_error_from_name(name)
+                : 0;
+        fail(w, r < 0 ? r : LY_EREMOTE, "");
         return 0;
     }
     if (r < 0) {

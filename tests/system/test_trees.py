@@ -291,6 +291,8 @@ class HostileListing(unittest.TestCase):
                     self.asked.append(request.get("path"))
                     if request["cmd"] == "stat":
                         send(end, number | {"ok": True, "entry": entry})
+                    elif request["cmd"] == "ls" and listing is None:
+                        send(end, number | {"error": "EACCES", "text": "no", "path": request["path"]})
                     elif request["cmd"] == "ls":
                         for one in listing:
                             send(end, number | {"entry": one})
@@ -314,6 +316,12 @@ class HostileListing(unittest.TestCase):
         self.assertEqual((os.listdir(self.folder / "here"), os.listdir(self.folder / "here/x")), (["x"], []))
         self.assertEqual(set(self.asked), {"x"})
         self.assertNotIn(b"a\nb", done.stderr)
+
+    def test_a_directory_that_cannot_be_listed_is_an_event_too(self):
+        done = cli("get", "--json", "-T", self.serve(None), self.folder / "here/x")
+        self.assertEqual(done.returncode, 23)
+        events = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual([e.get("error", e.get("failed")) for e in events if e["event"] != "progress"], ["EACCES", 1])
 
     def test_entries_of_the_wrong_shape_do_no_harm(self):
         listing = [{}, {"name": 5}, {"name": "f"}, {"name": "g", "type": "file", "size": -1},
