@@ -82,6 +82,8 @@ int ly__get_ask(struct ly__get *g, const char *path, const struct ly__local *l)
         r = ly_json_put_string(&t->head, "path", path);
     if (r == 0)
         r = ly_json_put_bool(&t->head, "recursive", true);
+    if (r == 0)
+        r = ly__put_spot(&t->head, "into", &g->spot);
     if (r == 0 && offset > 0)
         r = ly_json_put_int(&t->head, "offset", offset);
     if (r == 0 && offset > 0)
@@ -197,6 +199,8 @@ static int take_source(struct ly__get *g, int i, struct source *ret)
     int r = find_local(g, ret->path, &ret->local);
     if (r < 0)
         ly__cli_say("get", "%s: %s", g->arguments.destination, ly_error_text(r));
+    else
+        ly__spot_at(&g->spot, ret->local.dir, ret->local.name);
     return r;
 }
 

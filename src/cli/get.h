@@ -21,6 +21,7 @@ struct ly__get {
     struct ly__progress *progress;
     struct ly__transfer_counts counts; /* of all requests */
     size_t ahead;                      /* bytes of requests since the last answer */
+    struct ly__spot spot;              /* where the source in hand goes */
 };
 
 /* Whether another request may be sent behind n that wait for their answers. */

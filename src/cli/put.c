@@ -28,6 +28,7 @@ struct put {
     struct ly__target asking; /* the second connection */
     bool cannot_ask;          /* it failed: files are sent whole */
     bool into;                /* the destination is a directory: sources go into it by their names */
+    struct ly__spot spot;     /* where the server puts the entry "" */
     struct ly__progress *progress;
     struct ly__send *send;
     const char *source; /* the argument in hand */
@@ -216,7 +217,10 @@ static int begin(struct put *p)
         r = ly_json_put_string(&t->head, "path", t->path);
     if (r == 0 && p->arguments.parents)
         r = ly_json_put_bool(&t->head, "parents", true);
-    return ly__target_ask(t, r, &f);
+    r = ly__target_ask(t, r, &f);
+    if (r == 0)
+        ly__field_spot(ly_json_get(f.header, "into"), &p->spot);
+    return r;
 }
 
 static int end(struct ly__target *t)
@@ -227,6 +231,15 @@ static int end(struct ly__target *t)
     if (r == 0)
         r = ly_json_put_bool(&t->head, "end", true);
     return ly__target_send(t, r);
+}
+
+/* A source that goes into a directory is avoided where it will be. */
+static void avoid(struct put *p, const char *as)
+{
+    struct ly__spot spot = p->spot;
+    if (as[0] && !strcmp(spot.name, "."))
+        memcpy(spot.name, as, strlen(as) + 1);
+    ly__send_avoid(p->send, &spot);
 }
 
 /* Whether the server has this file as it is. It is asked where that is shorter than sending. */
@@ -262,6 +275,7 @@ static int send_source(struct put *p, const char *source)
     } else {
         if (file)
             ly__progress_total(p->progress, st.st_size);
+        avoid(p, as);
         r = ly__send_entry(p->send, l.dir, l.name, as, true);
     }
     ly__local_close(&l);

@@ -60,6 +60,22 @@ class Trees(ProgramCase):
         yield ["put", "-T", self.make(self.here / "t"), self.there("t")], self.here / "t", self.root / "t"
         yield ["get", "-T", self.there("u"), self.here / "u"], self.make(self.root / "u"), self.here / "u"
 
+    def test_a_tree_is_not_copied_into_itself(self):
+        tree = self.make(self.root / "t")
+        (tree / "in/t").mkdir(parents=True)
+        for arguments, name in (
+            (["get", self.there("t"), tree / "in"], "t/in/t"),
+            (["get", "-T", self.there("t"), tree / "in"], "t/in"),
+            (["put", tree, self.there("t/in")], f"{tree}/in/t"),
+            (["put", "-T", tree, self.there("t/in")], f"{tree}/in"),
+        ):
+            with self.subTest(arguments):
+                done = cli(*arguments)
+                self.assertEqual(done.returncode, 23, done.stderr)
+                self.assertEqual(done.stderr.decode(), f"lanyard {arguments[0]}: {name}: a directory is not copied into itself\n")
+        self.assertEqual((tree / "in/t/a").read_bytes(), (tree / "a").read_bytes())
+        self.assertFalse((tree / "in/t/in/t").exists())
+
     def test_what_is_there_is_left_out_and_what_differs_is_not(self):
         for arguments, source, target in self.both_ways():
             with self.subTest(arguments[0]):

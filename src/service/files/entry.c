@@ -257,3 +257,22 @@ int ly__entry_put_error(struct ly_buffer *b, int error, const char *path)
         r = ly_json_put_string(b, "path", path);
     return r;
 }
+
+void ly__field_spot(struct ly_json value, struct ly__spot *ret)
+{
+    if (ly__field_hash(ly_json_get(value, "directory"), ret->directory) < 0 ||
+        ly_json_string(ly_json_get(value, "name"), ret->name, sizeof ret->name) <= 0)
+        ret->directory[0] = '\0';
+}
+
+int ly__put_spot(struct ly_buffer *b, const char *member, const struct ly__spot *spot)
+{
+    if (!spot->directory[0])
+        return 0;
+    int r = ly_json_open(b, member, '{');
+    if (r == 0)
+        r = ly_json_put_string(b, "directory", spot->directory);
+    if (r == 0)
+        r = ly_json_put_string(b, "name", spot->name);
+    return r < 0 ? r : ly_json_close(b, '}');
+}

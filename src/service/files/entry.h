@@ -5,6 +5,7 @@
 
 #include "service/files/beneath.h"
 #include "service/files/hash.h"
+#include "service/files/spot.h"
 
 #include <lanyard/frame.h>
 #include <lanyard/json.h>
@@ -67,5 +68,10 @@ int ly__field_int(struct ly_json header, const char *name, int64_t *value, int64
 
 /* A checksum's field: 32 lower-case hexadecimal digits. Returns 0 or LY_EFIELD. */
 int ly__field_hash(struct ly_json value, char out[LY__HASH_TEXT]);
+
+/* A spot as a member of a header: {"directory": ..., "name": ...}. Where there is none, or none that can be
+ * read, it is no spot. Putting returns 0, LY_ETOOBIG or -ENOMEM, and appends nothing for no spot. */
+void ly__field_spot(struct ly_json value, struct ly__spot *ret);
+int ly__put_spot(struct ly_buffer *b, const char *member, const struct ly__spot *spot);
 
 #endif

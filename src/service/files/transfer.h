@@ -8,6 +8,7 @@
 
 #include "service/files/entry.h"
 #include "service/files/known.h"
+#include "service/files/spot.h"
 
 #include <lanyard/buffer.h>
 #include <lanyard/frame.h>
@@ -58,6 +59,9 @@ struct ly__send;
 int ly__send_new(struct ly__send **ret_send, struct ly_stream *stream, int64_t id,
                  const struct ly__send_hooks *hooks, void *arg);
 void ly__send_free(struct ly__send *s);
+
+/* Where the receiver puts the next entry: a directory there is left out, and told as LY_EITSELF. */
+void ly__send_avoid(struct ly__send *s, const struct ly__spot *spot);
 
 /*
  * Send what is at dir/name ("." for dir itself) as the path `as`, with its content if it is a directory and

@@ -69,6 +69,7 @@ struct ly__send {
     struct level *levels; /* hooks->list: of the directories from the start to the walk's, by depth */
     size_t nlevels, room; /* in use, allocated */
     struct outgoing large;
+    struct ly__spot avoid;           /* where the receiver puts what is sent */
     size_t prefix;                   /* bytes of path that are the start's */
     char path[2 * LY__PATH_MAX + 2]; /* of the entry in hand, as sent */
     char scratch[HASH_PIECE];        /* a small file, or a piece of a large one */
@@ -287,6 +288,19 @@ static int walk_path(struct ly__send *s)
     return n + length > LY__PATH_MAX ? -ENAMETOOLONG : 0;
 }
 
+/* Whether the receiver puts what is sent into this directory. */
+static bool is_destination(const struct ly__send *s, int dir, const char *name)
+{
+    struct stat st;
+    const struct ly__spot *spot = &s->avoid;
+    if (!spot->directory[0])
+        return false;
+    if (!strcmp(spot->name, "."))
+        return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+               ly__spot_is(spot, st.st_dev, st.st_ino, ".");
+    return !strcmp(spot->name, name) && fstat(dir, &st) == 0 && ly__spot_is(spot, st.st_dev, st.st_ino, name);
+}
+
 static int fill_entry(struct ly__send *s)
 {
     struct ly__tree *t = &s->tree;
@@ -297,6 +311,8 @@ static int fill_entry(struct ly__send *s)
         return 0;
     if (r == 0 && !ly__name_allowed(t->name, strlen(t->name)))
         r = LY_ENAME;
+    if (r == 0 && directory && is_destination(s, t->dir, t->name))
+        r = LY_EITSELF;
     if (r < 0)
         return r;
     if (directory) {
@@ -578,6 +594,8 @@ static int fill_start(void *arg)
                                      : -EOPNOTSUPP; /* in a tree it is left out, but this one was asked for */
     if (!start->recursive)
         return -EISDIR;
+    if (is_destination(s, start->dir, start->name))
+        return LY_EITSELF;
     int r = ly__tree_open(&s->tree, start->dir, start->name);
     s->walking = r == 0;
     if (r == 0)
@@ -621,6 +639,11 @@ int ly__send_new(struct ly__send **ret_send, struct ly_stream *stream, int64_t i
     ly_buffer_init(&s->head, LY_FRAME_HEADER_MAX + 4);
     *ret_send = s;
     return 0;
+}
+
+void ly__send_avoid(struct ly__send *s, const struct ly__spot *spot)
+{
+    s->avoid = *spot;
 }
 
 void ly__send_free(struct ly__send *s)

@@ -23,6 +23,7 @@ struct transfer {
     struct ly__place place; /* held: dir, once it is found */
     bool placed;
     bool flag;                /* get: recursive; put: parents */
+    struct ly__spot spot;     /* get: where the client puts it; put: where the entries go */
     int64_t offset;           /* get: what the client has; partial: what there is */
     char hash[LY__HASH_TEXT]; /* of these bytes */
     int fd;                   /* partial: the file */
@@ -113,6 +114,7 @@ static int get(struct ly__session *s, struct transfer *t)
     struct ly__send *send;
     if (ly__send_new(&send, s->stream, s->id, &get_hooks, t) < 0)
         return ly__session_error(s, -ENOMEM, NULL);
+    ly__send_avoid(send, &t->spot);
     r = ly__send_entry(send, t->place.dir, t->place.name, t->path, t->flag);
     if (r == 0)
         r = put_counts(s, ly__send_counts(send), false);
@@ -126,6 +128,7 @@ static int take_get(struct transfer *t, const struct ly_frame *f)
 {
     struct ly_json hash = ly_json_get(f->header, "prefix_xxh3");
     int r = ly__field_bool(f->header, "recursive", &t->flag);
+    ly__field_spot(ly_json_get(f->header, "into"), &t->spot);
     if (r == 0)
         r = ly__field_int(f->header, "offset", &t->offset, 0, INT64_MAX);
     if (r == 0 && (t->offset > 0 || hash.length > 0))
@@ -188,6 +191,8 @@ static int receive(struct ly__session *s, struct transfer *t)
     if (r == 0)
         r = ly_json_put_bool(&s->out, "ready", true);
     if (r == 0)
+        r = ly__put_spot(&s->out, "into", &t->spot);
+    if (r == 0)
         r = ly__session_send(s, 0);
     if (r == 0)
         r = ly_stream_flush(s->stream);
@@ -203,6 +208,18 @@ static int receive(struct ly__session *s, struct transfer *t)
     return r;
 }
 
+/* Where the entries go: into a directory that is there, or to be one in its parent. */
+static void find_spot(struct transfer *t)
+{
+    struct stat st;
+    if (fstatat(t->place.dir, t->place.name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode)) {
+        ly__spot_at(&t->spot, t->place.dir, t->place.name);
+        return;
+    }
+    ly__spot_identity(st.st_dev, st.st_ino, t->spot.directory);
+    memcpy(t->spot.name, ".", 2);
+}
+
 static int find_put(void *arg)
 {
     struct transfer *t = arg;
@@ -211,7 +228,11 @@ static int find_put(void *arg)
     int r = n < 0 ? (int)n : 0;
     if (r == 0 && t->flag)
         r = ly__make_parents(t->session->root_fd, clean);
-    return r < 0 ? r : find(t);
+    if (r == 0)
+        r = find(t);
+    if (r == 0)
+        find_spot(t);
+    return r;
 }
 
 static int put(struct ly__session *s, struct transfer *t)
