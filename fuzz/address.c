@@ -24,6 +24,18 @@ static void check_printing(const struct ly_address *a, bool reads_back)
         abort();
 }
 
+/* The same bytes as a network, which then holds its own address. */
+static void check_network(const char *text)
+{
+    struct ly_address network;
+    int prefix = -1;
+    int r = ly_network_parse(&network, &prefix, text);
+    if (r != 0 && r != LY_EADDRESS)
+        abort();
+    if (r == 0 && !ly_address_in_network(&network, &network, prefix))
+        abort();
+}
+
 static void check_text(const uint8_t *data, size_t size)
 {
     struct ly_address a;
@@ -38,6 +50,7 @@ static void check_text(const uint8_t *data, size_t size)
         abort();
     if (r == 0)
         check_printing(&a, true);
+    check_network(text);
     free(text);
 }
 

@@ -56,6 +56,23 @@ LY_API int ly_address_parse(struct ly_address *ret_address, const char *text);
  * cut to fit and always ends with a zero byte. Returns the length of the whole text. */
 LY_API size_t ly_address_format(const struct ly_address *address, char *buf, size_t cap);
 
+/*
+ * Make an Internet address of its parts, as a program that keeps (host, port) pairs has them.
+ * type   SOCK_STREAM, SOCK_DGRAM, SOCK_RAW
+ * host   numeric, "<broadcast>", or "" for any address; IPv6 without brackets
+ * port   0..65535
+ * Returns 0; LY_EADDRESS (malformed, or the port out of range); LY_ENONAME (the host is a name).
+ */
+LY_API int ly_address_make(struct ly_address *ret_address, int type, const char *host, int64_t port);
+
+/* Set the further parts of an IPv6 address. Returns 0 or LY_EADDRESS: flow outside 0..1048575, scope outside
+ * 0..2^32-1, or not IPv6. */
+LY_API int ly_address_set_flow(struct ly_address *address, int64_t flow, int64_t scope);
+
+/* Print the host alone, an IPv6 one without brackets; of a Unix address the name as above. cap and result as
+ * of ly_address_format. */
+LY_API size_t ly_address_host(const struct ly_address *address, char *buf, size_t cap);
+
 /* Whether both name the same family, host, port and scope, or the same Unix name, whatever their types. */
 LY_API bool ly_address_equal(const struct ly_address *a, const struct ly_address *b);
 
@@ -64,6 +81,25 @@ LY_API int ly_address_port(const struct ly_address *address);
 
 /* Whether only this machine can reach it: a Unix address, 127.0.0.0/8, ::1 or ::ffff:127.0.0.0/104. */
 LY_API bool ly_address_is_local(const struct ly_address *address);
+
+/*
+ * Read a network: "192.0.2.0/24", "192.0.2.0/255.255.255.0", "2001:db8::/32", or a host for itself alone.
+ * ret_prefix   how many leading bits of the host name the network
+ * Returns 0; LY_EADDRESS (malformed, a mask with gaps, or bits set behind the prefix).
+ */
+LY_API int ly_network_parse(struct ly_address *ret_network, int *ret_prefix, const char *text);
+
+/* Whether the first prefix bits of both hosts are the same: whether they are on one network. IPv4 addresses
+ * in IPv6's form (::ffff:a.b.c.d) count as IPv4. false for a prefix out of range and for Unix addresses. */
+LY_API bool ly_address_in_network(const struct ly_address *address, const struct ly_address *network,
+                                  int prefix);
+
+/* The port of a service by its name ("http"), and the name by the port, as the system's table has them; the
+ * best known ones also where there is no table. protocol: "tcp", "udp", NULL for either. ly_service_name
+ * prints it and returns its length. LY_ENONAME: there is none; -EINVAL: no port. They read files. Source:
+ * services(5). */
+LY_API int ly_service_port(const char *name, const char *protocol);
+LY_API int ly_service_name(int port, const char *protocol, char *buf, size_t cap);
 
 /*
  * Read an address, resolving a host name off the loop. passive: for listening (an empty host is any address),

@@ -18,6 +18,12 @@ extern "C" {
 #define LY_FOREVER ((int64_t)-1)
 #define LY_NEVER INT64_MAX
 
+/*
+ * The time-out of so many seconds, rounded up to whole milliseconds, so that only 0 gives 0. -EINVAL, which
+ * no socket takes for a time-out: negative, not a number, or above 2^53 ms.
+ */
+LY_API int64_t ly_milliseconds(double seconds);
+
 /* The monotonic clock (CLOCK_MONOTONIC) in nanoseconds. Never fails, never runs backwards. */
 LY_API int64_t ly_now(void);
 

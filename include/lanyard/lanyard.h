@@ -13,6 +13,7 @@
 #include <lanyard/framing.h>
 #include <lanyard/json.h>
 #include <lanyard/log.h>
+#include <lanyard/option.h>
 #include <lanyard/process.h>
 #include <lanyard/server.h>
 #include <lanyard/socket.h>

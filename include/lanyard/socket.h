@@ -27,7 +27,7 @@ struct ly_sock;
 /* ---- life ---- */
 
 /* socket(2), blocking, close-on-exec. Flags in type set close-on-exec anyway; SOCK_NONBLOCK gives time-out 0.
- * Returns 0 or -errno. */
+ * Returns 0 or -errno: -EPERM is what SOCK_RAW gives without CAP_NET_RAW (raw(7)). */
 LY_API int ly_socket(struct ly_sock **ret_sock, int family, int type, int proto);
 
 /* Wrap a descriptor, taken on success only; family, type and protocol are asked of it.
@@ -38,6 +38,12 @@ LY_API int ly_sock_from_fd(struct ly_sock **ret_sock, int fd);
  * protocol, with flags in the type as ly_socket takes them. Return 0 or -errno. */
 LY_API int ly_socketpair(struct ly_sock **ret_a, struct ly_sock **ret_b);
 LY_API int ly_socketpair_of(struct ly_sock **ret_a, struct ly_sock **ret_b, int family, int type, int proto);
+
+/*
+ * Another object and descriptor for the same connection, which ends with the last of them. It has the
+ * socket's time-out, and is close-on-exec even if the socket is not. Returns 0, -EBADF, -EMFILE, -ENOMEM.
+ */
+LY_API int ly_sock_dup(const struct ly_sock *s, struct ly_sock **ret_copy);
 
 /* Close the descriptor; the object stays and answers -EBADF. Fibers of the same loop that wait in it get
  * -EBADF; to wake other threads, call ly_shutdown and wait for them first. Twice is harmless. While files are
@@ -58,7 +64,8 @@ LY_API int ly_sock_fileno(const struct ly_sock *s);
 /* ---- making connections ---- */
 
 struct ly_connect_options {
-    int64_t timeout_ms; /* for each address tried, then the socket's own; 0 here means LY_FOREVER */
+    /* for each address tried, then the socket's own; 0 here means the default: see ly_set_default_timeout */
+    int64_t timeout_ms;
     /* local address to bind first, as text and of the same scheme; NULL: the system's choice, which for a
      * Unix datagram socket is no address, so that nobody can answer ("unix-dgram:" gives it one) */
     const char *source;
@@ -73,8 +80,20 @@ struct ly_connect_options {
 LY_API int ly_connect(struct ly_sock **ret_sock, const char *address,
                       const struct ly_connect_options *options);
 
-/* connect(2) of an existing socket. -EINPROGRESS at time-out 0; then 0, or -EISCONN, on a later call.
- * Suspends. */
+/*
+ * connect(2) of an existing socket, whose results are those of Python's connect_ex but for the time-out:
+ *
+ *   0               connected; for datagrams: they go to this address and come from it alone
+ *   -EINPROGRESS    at time-out 0: the attempt goes on. Once the socket is writable SO_ERROR tells how it
+ *                   ended; calling again gives 0, or -EINPROGRESS, or the error
+ *   -ETIMEDOUT      at another time-out (connect_ex gives EAGAIN there): the attempt goes on all the same,
+ *                   and calling again waits further
+ *   -EISCONN        it was connected before
+ *   -EAGAIN         at time-out 0: a Unix listener's backlog is full; nothing has begun
+ *   -ECONNREFUSED, -ENOENT, -ENETUNREACH, -EPROTOTYPE (a Unix socket of another type), ...
+ *
+ * -EINVAL: the address is longer than any. A signal does not begin it anew. Suspends.
+ */
 LY_API int ly_sock_connect(struct ly_sock *s, const struct ly_address *address);
 
 struct ly_listen_options {
@@ -85,7 +104,12 @@ struct ly_listen_options {
     /* permission bits of a Unix socket's file, set before anyone can connect; 0: by the umask */
     int mode;
     bool replace_stale; /* remove a Unix socket's file first if nobody listens on it */
+    /* where to tell what failed, as text: "bind to tcp://127.0.0.1:80: EACCES (permission denied)"; NULL:
+     * nowhere. why_size: its bytes; best LY_LISTEN_WHY */
+    char *why;
+    size_t why_size;
 };
+#define LY_LISTEN_WHY (LY_ADDRESS_TEXT + 160)
 
 /*
  * Make a socket of the address's type, bind and listen; a datagram socket is bound only. SO_REUSEADDR is set
@@ -102,7 +126,8 @@ LY_API int ly_sock_bind(struct ly_sock *s, const struct ly_address *address);
 /* listen(2); a negative backlog counts as 0. */
 LY_API int ly_sock_listen(struct ly_sock *s, int backlog);
 
-/* Take one connection. ret_peer may be NULL. The new socket has no time-out. Returns 0, -EAGAIN, -ETIMEDOUT,
+/* Take one connection. ret_peer may be NULL. The new socket has the default
+ * time-out, whatever the listener's. Returns 0, -EAGAIN, -ETIMEDOUT,
  * -EINVAL (not listening, or shut down), -EMFILE, ... Suspends. */
 LY_API int ly_accept(struct ly_sock *listener, struct ly_sock **ret_sock, struct ly_address *ret_peer);
 
@@ -234,9 +259,24 @@ LY_API int ly_shutdown(struct ly_sock *s, int how);
 
 /* ---- attributes ---- */
 
-/* Set the time-out in milliseconds: LY_FOREVER, 0 or up to 2^53. Returns 0 or -EINVAL. */
+/* Set the time-out in milliseconds: LY_FOREVER, 0 or up to 2^53 (see ly_milliseconds). Returns 0 or -EINVAL.
+ */
 LY_API int ly_sock_set_timeout(struct ly_sock *s, int64_t ms);
 LY_API int64_t ly_sock_timeout(const struct ly_sock *s);
+
+/* Time-out LY_FOREVER (true) or 0 (false); whether it is not 0. The descriptor itself never blocks. */
+LY_API void ly_sock_set_blocking(struct ly_sock *s, bool blocking);
+LY_API bool ly_sock_blocking(const struct ly_sock *s);
+
+/* The time-out of sockets that are made, accepted or connected from now on, in the whole process; LY_FOREVER
+ * at first. Copies keep their original's. Returns 0 or -EINVAL, as above. */
+LY_API int ly_set_default_timeout(int64_t ms);
+LY_API int64_t ly_default_timeout(void);
+
+/* Have programs that this process starts inherit the socket, or not. Return 0 (asked: 1 if they do), -EBADF.
+ */
+LY_API int ly_sock_set_inheritable(struct ly_sock *s, bool inheritable);
+LY_API int ly_sock_inheritable(const struct ly_sock *s);
 
 /* setsockopt(2) with an int, or any bytes; value may be NULL with a length. Returns 0 or -errno. */
 LY_API int ly_sock_set_int(struct ly_sock *s, int level, int name, int value);

@@ -9,18 +9,13 @@
 #define PATH_MAX_UNIX (sizeof((struct sockaddr_un *)0)->sun_path)
 #define PATH_OFFSET offsetof(struct sockaddr_un, sun_path)
 
-static const struct scheme {
-    const char *prefix;
-    sa_family_t family; /* AF_UNIX, or AF_UNSPEC for both of the Internet's */
-    int type;
-} schemes[] = {
+const struct ly__scheme ly__schemes[LY__SCHEMES] = {
     {"tcp://", AF_UNSPEC, SOCK_STREAM},
     {"udp://", AF_UNSPEC, SOCK_DGRAM},
     {"unix:", AF_UNIX, SOCK_STREAM},
     {"unix-dgram:", AF_UNIX, SOCK_DGRAM},
     {"unix-seqpacket:", AF_UNIX, SOCK_SEQPACKET},
 };
-#define SCHEMES (sizeof schemes / sizeof *schemes)
 
 /* ---- making ---- */
 
@@ -151,6 +146,21 @@ static bool is_host_name(const char *s, size_t n)
 
 #define BROADCAST "<broadcast>"
 
+/* Whether the last label is a number: no name ends so, but resolvers take "127.1" and "0x7f000001" for
+ * addresses, which nobody who compared the text would have expected. */
+static bool looks_numeric(const char *host)
+{
+    static const char digits[] = "0123456789", hex[] = "0123456789abcdefABCDEF";
+    size_t n = strlen(host);
+    if (n > 0 && host[n - 1] == '.')
+        n--;
+    const char *last = memrchr(host, '.', n);
+    last = last ? last + 1 : host;
+    n -= (size_t)(last - host);
+    bool is_hex = n > 1 && last[0] == '0' && (last[1] | 0x20) == 'x';
+    return is_hex ? strspn(last + 2, hex) >= n - 2 : strspn(last, digits) >= n;
+}
+
 /* An IPv4 address, a name, or nothing: the n bytes before the port. */
 static int read_host(struct ly_address *ret, const char *s, size_t n, uint16_t port, struct ly__name *name)
 {
@@ -170,9 +180,18 @@ static int read_host(struct ly_address *ret, const char *s, size_t n, uint16_t p
         return LY_EADDRESS;
     memcpy(name->host, s, n);
     if (inet_pton(AF_INET, name->host, &host) != 1)
-        return LY_ENONAME;
+        return looks_numeric(name->host) ? LY_EADDRESS : LY_ENONAME;
     ly__address_set_in(ret, &host, port);
     return 0;
+}
+
+int ly__host_read(struct ly_address *ret_address, const char *host, size_t n, uint16_t port,
+                  struct ly__name *ret_name)
+{
+    ret_name->empty = false;
+    if (memchr(host, ':', n))
+        return read_in6(ret_address, host, n, port);
+    return read_host(ret_address, host, n, port, ret_name);
 }
 
 static int read_internet(struct ly_address *ret, const char *s, struct ly__name *name)
@@ -194,7 +213,7 @@ int ly__address_read(struct ly_address *ret_address, const char *text, struct ly
 {
     ret_name->empty = false;
     ret_name->type = 0;
-    for (const struct scheme *s = schemes; s < schemes + SCHEMES; s++) {
+    for (const struct ly__scheme *s = ly__schemes; s < ly__schemes + LY__SCHEMES; s++) {
         size_t n = strlen(s->prefix);
         if (strncmp(text, s->prefix, n) != 0)
             continue;
@@ -216,8 +235,7 @@ int ly_address_parse(struct ly_address *ret_address, const char *text)
 
 /* ---- what is in a Unix address ---- */
 
-/* The name's bytes: a path without its zero byte, an abstract name with its leading one; none: length 0. */
-static const char *unix_name(const struct ly_address *a, size_t *ret_length)
+const char *ly__unix_name(const struct ly_address *a, size_t *ret_length)
 {
     const char *name = a->u.un.sun_path;
     size_t n = a->length > PATH_OFFSET ? a->length - PATH_OFFSET : 0;
@@ -226,128 +244,9 @@ static const char *unix_name(const struct ly_address *a, size_t *ret_length)
     return name;
 }
 
-static bool is_unix(const struct ly_address *a)
+bool ly__address_is_unix(const struct ly_address *a)
 {
     return a->length < sizeof a->u.family || a->u.family == AF_UNIX;
-}
-
-/* ---- printing ---- */
-
-/* Text that is counted to its end and kept as far as it fits. */
-struct text {
-    char *buf;
-    size_t cap, length;
-};
-
-static void put(struct text *t, char c)
-{
-    if (t->length + 1 < t->cap)
-        t->buf[t->length] = c;
-    t->length++;
-}
-
-static void put_string(struct text *t, const char *s)
-{
-    while (*s)
-        put(t, *s++);
-}
-
-static void put_escaped(struct text *t, char c)
-{
-    static const char digits[] = "0123456789ABCDEF";
-    put(t, '%');
-    put(t, digits[(unsigned char)c >> 4]);
-    put(t, digits[c & 15]);
-}
-
-static void put_scheme(struct text *t, const struct ly_address *a, sa_family_t family)
-{
-    for (size_t i = 0; i < SCHEMES; i++) {
-        if (schemes[i].family == family && schemes[i].type == ly__address_type(a)) {
-            put_string(t, schemes[i].prefix);
-            return;
-        }
-    }
-    put_string(t, family == AF_UNIX ? "unix:" : "raw://");
-}
-
-static void put_unix(struct text *t, const struct ly_address *a)
-{
-    size_t n;
-    const char *name = unix_name(a, &n);
-    bool abstract = n > 0 && name[0] == 0;
-
-    put_scheme(t, a, AF_UNIX);
-    if (abstract)
-        put(t, '@');
-    for (size_t i = abstract; i < n; i++) {
-        /* A path that begins with '@' must not look like an abstract name. */
-        if (name[i] <= ' ' || name[i] > '~' || name[i] == '%' || (i == 0 && name[i] == '@'))
-            put_escaped(t, name[i]);
-        else
-            put(t, name[i]);
-    }
-}
-
-static void put_number(struct text *t, uint32_t n)
-{
-    char digits[10];
-    int count = 0;
-    do
-        digits[count++] = (char)('0' + n % 10);
-    while (n /= 10);
-    while (count > 0)
-        put(t, digits[--count]);
-}
-
-/* By hand: a server names a fiber after each connection's peer. */
-static void put_in(struct text *t, const struct in_addr *host)
-{
-    uint32_t n = ntohl(host->s_addr);
-    for (int shift = 24; shift >= 0; shift -= 8) {
-        put_number(t, n >> shift & 255);
-        if (shift > 0)
-            put(t, '.');
-    }
-}
-
-static void put_in6(struct text *t, const struct sockaddr_in6 *in6)
-{
-    char host[INET6_ADDRSTRLEN] = "";
-    inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof host);
-    put(t, '[');
-    put_string(t, host);
-    if (in6->sin6_scope_id) {
-        put(t, '%');
-        put_number(t, in6->sin6_scope_id);
-    }
-    put(t, ']');
-}
-
-static void put_internet(struct text *t, const struct ly_address *a)
-{
-    put_scheme(t, a, AF_UNSPEC);
-    if (a->u.family == AF_INET6)
-        put_in6(t, &a->u.in6);
-    else
-        put_in(t, &a->u.in.sin_addr);
-    put(t, ':');
-    put_number(t, (uint32_t)ly_address_port(a));
-}
-
-size_t ly_address_format(const struct ly_address *address, char *buf, size_t cap)
-{
-    struct text t = {.buf = buf, .cap = cap};
-
-    if (is_unix(address))
-        put_unix(&t, address);
-    else if (address->u.family == AF_INET || address->u.family == AF_INET6)
-        put_internet(&t, address);
-    else
-        put_string(&t, "unknown:");
-    if (cap > 0)
-        buf[t.length < cap ? t.length : cap - 1] = 0;
-    return t.length;
 }
 
 /* ---- comparing ---- */
@@ -355,14 +254,14 @@ size_t ly_address_format(const struct ly_address *address, char *buf, size_t cap
 static bool equal_unix(const struct ly_address *a, const struct ly_address *b)
 {
     size_t na, nb;
-    const char *name_a = unix_name(a, &na), *name_b = unix_name(b, &nb);
+    const char *name_a = ly__unix_name(a, &na), *name_b = ly__unix_name(b, &nb);
     return na == nb && memcmp(name_a, name_b, na) == 0;
 }
 
 bool ly_address_equal(const struct ly_address *a, const struct ly_address *b)
 {
-    if (is_unix(a) || is_unix(b))
-        return is_unix(a) && is_unix(b) && equal_unix(a, b);
+    if (ly__address_is_unix(a) || ly__address_is_unix(b))
+        return ly__address_is_unix(a) && ly__address_is_unix(b) && equal_unix(a, b);
     if (a->u.family != b->u.family)
         return false;
     if (a->u.family == AF_INET)
@@ -375,7 +274,7 @@ bool ly_address_equal(const struct ly_address *a, const struct ly_address *b)
 
 int ly_address_port(const struct ly_address *address)
 {
-    if (is_unix(address))
+    if (ly__address_is_unix(address))
         return -1;
     if (address->u.family == AF_INET)
         return ntohs(address->u.in.sin_port);
@@ -384,7 +283,7 @@ int ly_address_port(const struct ly_address *address)
 
 bool ly_address_is_local(const struct ly_address *address)
 {
-    if (is_unix(address))
+    if (ly__address_is_unix(address))
         return true;
     if (address->u.family == AF_INET)
         return ntohl(address->u.in.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;

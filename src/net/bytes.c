@@ -224,6 +224,8 @@ ssize_t ly_sendto(struct ly_sock *s, const void *buf, size_t n, int flags, const
     struct iovec piece = {.iov_base = (void *)(uintptr_t)buf, .iov_len = n};
     struct msghdr m = {.msg_name = &name.u, .msg_namelen = name.length, .msg_iov = &piece, .msg_iovlen = 1};
     int64_t deadline = flags & MSG_DONTWAIT ? LY__NOWAIT : ly__sock_deadline(s);
+    if (to->length > sizeof to->u)
+        return -EINVAL;
     return ly__io_sendmsg(&s->io, &m, flags, deadline);
 }
 

@@ -73,6 +73,8 @@ static int connect_by(struct ly_sock *s, const struct ly_address *address, int64
 
 int ly_sock_connect(struct ly_sock *s, const struct ly_address *address)
 {
+    if (address->length > sizeof address->u)
+        return -EINVAL;
     int r = connect_by(s, address, ly__sock_deadline(s));
     /* The first connect(2) after a connection has come about says 0 again; only then -EISCONN is said. */
     if (r == 0 && connect(s->io.fd, &address->u.any, address->length) < 0)

@@ -31,6 +31,8 @@
 
 int ly_sock_bind(struct ly_sock *s, const struct ly_address *address)
 {
+    if (address->length > sizeof address->u)
+        return -EINVAL;
     return bind(s->io.fd, &address->u.any, address->length) < 0 ? -errno : 0;
 }
 
@@ -195,20 +197,44 @@ static int make(struct ly_sock **ret_sock, const struct ly_address *address,
     return 0;
 }
 
-static int make_by_name(struct ly_sock **ret_sock, const char *address,
-                        const struct ly_listen_options *options, bool listens)
+/* Tell what failed, if the caller wants to know: at an address, or in reading it. */
+static void tell(const struct ly_listen_options *o, const char *what, const char *address, int error)
 {
-    static const struct ly_listen_options defaults = {0};
-    struct ly_address list[ADDRESSES_MAX];
-    int n = ly_resolve(address, true, list, ADDRESSES_MAX);
-    int r = n;
+    if (o->why)
+        snprintf(o->why, o->why_size, "%s %s: %s (%s)", what, address, ly_error_name(error),
+                 ly_error_text(error));
+}
+
+static int make_first(struct ly_sock **ret_sock, const struct ly_address *list, int n,
+                      const struct ly_listen_options *o, bool listens)
+{
+    char text[LY_ADDRESS_TEXT];
+    int r = 0;
     for (int i = 0; i < n; i++) {
-        r = make(ret_sock, &list[i], options ? options : &defaults, listens);
+        r = make(ret_sock, &list[i], o, listens);
+        if (r == 0)
+            break;
+        ly_address_format(&list[i], text, sizeof text);
+        tell(o, listens ? "listen on" : "bind to", text, r);
         /* The next address only where this one cannot exist here: a machine without IPv6, for example. */
         if (r != -EAFNOSUPPORT && r != -EADDRNOTAVAIL)
             break;
     }
     return r;
+}
+
+static int make_by_name(struct ly_sock **ret_sock, const char *address,
+                        const struct ly_listen_options *options, bool listens)
+{
+    static const struct ly_listen_options defaults = {0};
+    const struct ly_listen_options *o = options ? options : &defaults;
+    struct ly_address list[ADDRESSES_MAX];
+    int n = ly_resolve(address, true, list, ADDRESSES_MAX);
+    if (n < 0) {
+        tell(o, "read", address, n);
+        return n;
+    }
+    return make_first(ret_sock, list, n, o, listens);
 }
 
 int ly_listen(struct ly_sock **ret_sock, const char *address, const struct ly_listen_options *options)

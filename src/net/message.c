@@ -209,7 +209,8 @@ ssize_t ly_sendmsg(struct ly_sock *s, const struct ly_sock_message *m, int flags
     union control own;
     struct msghdr h = {.msg_iov = m->iov, .msg_iovlen = m->iov_count};
 
-    if (m->iov_count > PIECES_MAX || m->fd_count > LY_FDS_MAX)
+    if (m->iov_count > PIECES_MAX || m->fd_count > LY_FDS_MAX ||
+        (m->address && m->address->length > sizeof m->address->u))
         return -EINVAL;
     if (m->address) {
         h.msg_name = &m->address->u;

@@ -12,6 +12,8 @@
 #define OPTION_MAX 1024 /* bytes of the longest getsockopt(2) */
 #define TYPE_FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
 
+_Atomic int64_t ly__default_timeout = LY_FOREVER;
+
 static int result(int r)
 {
     return r < 0 ? -errno : r;
@@ -142,6 +144,20 @@ static void ask_for(struct ly_sock *s, uint8_t what)
         let_go(s, what);
 }
 
+int ly_sock_dup(const struct ly_sock *s, struct ly_sock **ret_copy)
+{
+    int fd = fcntl(s->io.fd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    int r = ly__sock_wrap(ret_copy, fd, s->family, s->type, s->proto);
+    if (r < 0) {
+        close(fd);
+        return r;
+    }
+    (*ret_copy)->timeout_ms = s->timeout_ms;
+    return 0;
+}
+
 void ly_sock_close(struct ly_sock *s)
 {
     ask_for(s, LY__SOCK_CLOSED);
@@ -172,12 +188,51 @@ int ly_sock_fileno(const struct ly_sock *s)
 
 /* ---- attributes ---- */
 
+static bool is_timeout(int64_t ms)
+{
+    return ms >= LY_FOREVER && ms <= INT64_C(1) << 53;
+}
+
 int ly_sock_set_timeout(struct ly_sock *s, int64_t ms)
 {
-    if (ms < LY_FOREVER || ms > (INT64_C(1) << 53))
+    if (!is_timeout(ms))
         return -EINVAL;
     s->timeout_ms = ms;
     return 0;
+}
+
+void ly_sock_set_blocking(struct ly_sock *s, bool blocking)
+{
+    s->timeout_ms = blocking ? LY_FOREVER : 0;
+}
+
+bool ly_sock_blocking(const struct ly_sock *s)
+{
+    return s->timeout_ms != 0;
+}
+
+int ly_set_default_timeout(int64_t ms)
+{
+    if (!is_timeout(ms))
+        return -EINVAL;
+    atomic_store(&ly__default_timeout, ms);
+    return 0;
+}
+
+int64_t ly_default_timeout(void)
+{
+    return atomic_load(&ly__default_timeout);
+}
+
+int ly_sock_set_inheritable(struct ly_sock *s, bool inheritable)
+{
+    return ly_fd_set_inheritable(s->io.fd, inheritable);
+}
+
+int ly_sock_inheritable(const struct ly_sock *s)
+{
+    int flags = fcntl(s->io.fd, F_GETFD);
+    return flags < 0 ? -errno : !(flags & FD_CLOEXEC);
 }
 
 int64_t ly_sock_timeout(const struct ly_sock *s)

@@ -30,12 +30,14 @@ struct ly_sock {
 int ly__sock_hold(struct ly_sock *s);
 void ly__sock_release(struct ly_sock *s);
 
+extern _Atomic int64_t ly__default_timeout; /* ly_set_default_timeout */
+
 /* A socket in the caller's memory, from a descriptor that is non-blocking and close-on-exec. */
 static inline void ly__sock_init(struct ly_sock *s, int fd, int family, int type, int proto)
 {
     ly__io_init(&s->io, fd);
     s->io.stops_short = family == AF_UNIX || type != SOCK_STREAM;
-    s->timeout_ms = LY_FOREVER;
+    s->timeout_ms = atomic_load_explicit(&ly__default_timeout, memory_order_relaxed);
     s->family = (uint16_t)family;
     s->type = (uint8_t)type;
     atomic_init(&s->files, 0);
@@ -43,7 +45,7 @@ static inline void ly__sock_init(struct ly_sock *s, int fd, int family, int type
 }
 
 /* Wrap a descriptor that is non-blocking and close-on-exec; taken on success only. The time-out is
- * LY_FOREVER. Returns 0 or -ENOMEM. */
+ * the default. Returns 0 or -ENOMEM. */
 int ly__sock_wrap(struct ly_sock **ret_sock, int fd, int family, int type, int proto);
 
 /* When a call that begins now ends: the socket's time-out as a deadline of io.h. */

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -61,6 +63,19 @@ static void timeouts_beyond_the_range_never_come(void **state)
     assert_true(ly_deadline(INT64_MAX / 2000000) < LY_NEVER);
 }
 
+static void seconds_become_milliseconds_rounded_up(void **state)
+{
+    (void)state;
+    assert_int_equal(ly_milliseconds(0), 0);
+    assert_int_equal(ly_milliseconds(0.5), 500);
+    assert_int_equal(ly_milliseconds(1e-12), 1);
+    assert_int_equal(ly_milliseconds(1.0001), 1001);
+    assert_int_equal(ly_milliseconds(-0.001), -EINVAL);
+    assert_int_equal(ly_milliseconds((double)NAN), -EINVAL);
+    assert_int_equal(ly_milliseconds((double)INFINITY), -EINVAL);
+    assert_int_equal(ly_milliseconds(1e300), -EINVAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -70,6 +85,7 @@ int main(void)
         cmocka_unit_test(a_timeout_of_zero_has_passed),
         cmocka_unit_test(forever_never_comes),
         cmocka_unit_test(timeouts_beyond_the_range_never_come),
+        cmocka_unit_test(seconds_become_milliseconds_rounded_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -218,12 +218,30 @@ static void a_name_is_told_from_a_number(void **state)
     char text[300];
     assert_int_equal(ly_address_parse(&a, "tcp://localhost:80"), LY_ENONAME);
     assert_int_equal(ly_address_parse(&a, "tcp://my_host-1.example.:80"), LY_ENONAME);
-    assert_int_equal(ly_address_parse(&a, "tcp://1.2.3:80"), LY_ENONAME);
-    assert_int_equal(ly_address_parse(&a, "tcp://1.2.3.256:80"), LY_ENONAME);
-    snprintf(text, sizeof text, "tcp://%0253d:80", 0);
+    assert_int_equal(ly_address_parse(&a, "tcp://1.2.3.x:80"), LY_ENONAME);
+    assert_int_equal(ly_address_parse(&a, "tcp://0xyz:80"), LY_ENONAME);
+    assert_int_equal(ly_address_parse(&a, "tcp://2130706433.example:80"), LY_ENONAME);
+    snprintf(text, sizeof text, "tcp://x%0252d:80", 0);
     assert_int_equal(ly_address_parse(&a, text), LY_ENONAME);
-    snprintf(text, sizeof text, "tcp://%0254d:80", 0);
+    snprintf(text, sizeof text, "tcp://x%0253d:80", 0);
     assert_int_equal(ly_address_parse(&a, text), LY_EADDRESS);
+}
+
+static void c139_numbers_that_are_no_addresses_are_not_looked_up(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "0.0.0.",  "300.0.0.0", "1.2.3.4.5",  "1.2.3",    "127.1",    "2130706433", "1.2.3.256", "0x7f.1",
+        "127.0x1", "0x",        "0x7F000001", "01.2.3.4", "1.2.3.4.", "1.2.3.04",   ".",         "0177.1",
+    };
+    struct ly_address a;
+    char text[64];
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(text, sizeof text, "tcp://%s:80", bad[i]);
+        if (ly_address_parse(&a, text) != LY_EADDRESS)
+            fail_msg("accepted: %s", text);
+        assert_int_equal(ly_address_make(&a, SOCK_STREAM, bad[i], 80), LY_EADDRESS);
+    }
 }
 
 static void printing_is_cut_to_fit_and_tells_the_whole_length(void **state)
@@ -323,6 +341,7 @@ int main(void)
         cmocka_unit_test(c131_a_name_of_107_bytes_is_the_longest),
         cmocka_unit_test(malformed_text_is_refused),
         cmocka_unit_test(a_name_is_told_from_a_number),
+        cmocka_unit_test(c139_numbers_that_are_no_addresses_are_not_looked_up),
         cmocka_unit_test(printing_is_cut_to_fit_and_tells_the_whole_length),
         cmocka_unit_test(what_the_kernel_gives_can_be_printed),
         cmocka_unit_test(equality_is_of_meaning_not_of_bytes),

@@ -493,6 +493,29 @@ static int seqpacket_connections_keep_borders(void *arg)
     return 0;
 }
 
+static int c136_a_failure_says_at_which_address(void *arg)
+{
+    char text[LY_ADDRESS_TEXT], why[LY_LISTEN_WHY] = "", wanted[LY_LISTEN_WHY], cut[8];
+    struct ly_listen_options o = {.why = why, .why_size = sizeof why};
+    struct ly_sock *l, *more = NULL;
+    (void)arg;
+    NEED_OK(ly_listen(&l, "tcp://127.0.0.1:0", &o));
+    NEED(*why == 0);
+    NEED_OK(text_of(l, text));
+    NEED_INT(ly_listen(&more, text, &o), -EADDRINUSE);
+    snprintf(wanted, sizeof wanted, "listen on %s: EADDRINUSE (%s)", text, ly_error_text(-EADDRINUSE));
+    NEED(strcmp(why, wanted) == 0);
+    NEED_INT(ly_bind(&more, "nonsense", &o), LY_EADDRESS);
+    NEED(strncmp(why, "read nonsense: LY_EADDRESS (", 28) == 0);
+    o.why = cut;
+    o.why_size = sizeof cut;
+    NEED_INT(ly_bind(&more, text, &o), -EADDRINUSE);
+    NEED(strcmp(cut, "bind to") == 0);
+    NEED(!more);
+    ly_sock_free(l);
+    return 0;
+}
+
 int main(void)
 {
     static const struct everywhere_body bodies[] = {
@@ -515,6 +538,7 @@ int main(void)
         BODY(a_datagram_port_is_not_shared_unless_asked),
         BODY(binding_alone_takes_no_connections_yet),
         BODY(seqpacket_connections_keep_borders),
+        BODY(c136_a_failure_says_at_which_address),
     };
     return EVERYWHERE("net/listen", bodies);
 }
