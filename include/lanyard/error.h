@@ -40,7 +40,8 @@ extern "C" {
     X(EENCODING, -5018, "unknown text encoding")                                     \
     X(EDECODE, -5019, "the bytes are not text of the encoding")                      \
     X(EENCODE, -5020, "the encoding lacks a character of the text")                  \
-    X(EITSELF, -5021, "a directory is not copied into itself")
+    X(EITSELF, -5021, "a directory is not copied into itself")                       \
+    X(EHTTP, -5022, "malformed HTTP message")
 
 enum ly_error {
 #define LY_ERROR_ENUM(name, number, text) LY_##name = (number),

@@ -11,6 +11,7 @@
 #include <lanyard/fiber.h>
 #include <lanyard/frame.h>
 #include <lanyard/framing.h>
+#include <lanyard/http.h>
 #include <lanyard/json.h>
 #include <lanyard/log.h>
 #include <lanyard/option.h>
