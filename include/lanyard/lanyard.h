@@ -5,6 +5,7 @@
 
 #include <lanyard/address.h>
 #include <lanyard/buffer.h>
+#include <lanyard/challenge.h>
 #include <lanyard/channel.h>
 #include <lanyard/clock.h>
 #include <lanyard/error.h>
