@@ -16,6 +16,7 @@
 #include <lanyard/json.h>
 #include <lanyard/log.h>
 #include <lanyard/option.h>
+#include <lanyard/poller.h>
 #include <lanyard/process.h>
 #include <lanyard/server.h>
 #include <lanyard/socket.h>

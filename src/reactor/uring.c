@@ -13,26 +13,18 @@
  * only after a synchronous cancel of all that is in flight on it: a request holds the socket, so the peer
  * would see no end of the connection otherwise.
  *
- * SINGLE_ISSUER and DEFER_TASKRUN: completions are worked off when this thread asks for events, never in
- * between. TASKRUN_FLAG lets us see from user space that there are some. One io_uring_enter a turn submits
- * and waits.
+ * One io_uring_enter a turn submits and waits.
  */
 #include "fiber/park.h"
 #include "reactor/reactor.h"
+#include "reactor/ring.h"
 #include <errno.h>
-#include <liburing.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#if __has_include(<valgrind/valgrind.h>)
-#include <valgrind/valgrind.h>
-#else
-#define RUNNING_ON_VALGRIND 0
-#endif
 
 #define ENTRIES 1024
 #define CQ_ENTRIES 8192
-#define SUBMIT_TRIES 8
 
 struct op {
     void (*done)(struct op *op, int res, unsigned flags); /* the completion; op may be freed by it */
@@ -71,11 +63,7 @@ static struct uring_reactor *of(struct ly__reactor *r)
 
 static struct io_uring_sqe *get_sqe(struct uring_reactor *u)
 {
-    struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
-    if (sqe)
-        return sqe;
-    io_uring_submit(&u->ring);
-    return io_uring_get_sqe(&u->ring);
+    return ly__ring_sqe(&u->ring);
 }
 
 /* ---- opening ---- */
@@ -100,39 +88,11 @@ static void arm_wake(struct uring_reactor *u)
     io_uring_sqe_set_data(sqe, &u->wake);
 }
 
-/* Have the kernel take what is queued, so that it can be cancelled. It may refuse for a moment: a signal
- * came, or completions are waiting that it has no room for, which asking for events makes. */
-static void submit_now(struct uring_reactor *u)
-{
-    int r = io_uring_submit(&u->ring);
-    for (int i = 0; i < SUBMIT_TRIES && (r == -EINTR || r == -EAGAIN || r == -EBUSY); i++) {
-        if (r != -EINTR)
-            io_uring_get_events(&u->ring);
-        r = io_uring_submit(&u->ring);
-    }
-}
-
-/* What is in flight holds its sockets, and the kernel takes a ring apart only some time after it was closed:
- * until then an address would stay in use, and a peer would see no end. */
-static void close_ring(struct uring_reactor *u)
-{
-    struct io_uring_sync_cancel_reg cancel = {
-        .fd = -1,
-        .flags = IORING_ASYNC_CANCEL_ANY,
-        .timeout = {.tv_sec = -1, .tv_nsec = -1},
-    };
-    submit_now(u);
-    while (io_uring_register_sync_cancel(&u->ring, &cancel) == -EINTR)
-        ;
-    io_uring_get_events(&u->ring);
-    io_uring_queue_exit(&u->ring);
-}
-
 static void uring_close(struct ly__reactor *r)
 {
     struct uring_reactor *u = of(r);
     if (u->open)
-        close_ring(u);
+        ly__ring_close(&u->ring);
     while (u->all) {
         struct poll_op *p = u->all;
         u->all = p->next_all;
@@ -142,39 +102,21 @@ static void uring_close(struct ly__reactor *r)
     free(u);
 }
 
-static int setup_ring(struct uring_reactor *u)
-{
-    struct io_uring_params params = {
-        .flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
-                 IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE,
-        .cq_entries = CQ_ENTRIES,
-    };
-    int r = io_uring_queue_init_params(ENTRIES, &u->ring, &params);
-    if (r < 0)
-        return r;
-    u->open = true;
-    if (!(params.features & IORING_FEAT_EXT_ARG))
-        return -ENOSYS;
-    io_uring_ring_dontfork(&u->ring);
-    io_uring_register_ring_fd(&u->ring); /* only makes entering cheaper */
-    return 0;
-}
-
 static int uring_open(struct ly__reactor **ret_reactor)
 {
-    if (RUNNING_ON_VALGRIND) /* it lets no other thread run while one waits in io_uring_enter */
-        return -ENOSYS;
     struct uring_reactor *u = calloc(1, sizeof *u);
     if (!u)
         return -ENOMEM;
     u->wake.done = wake_done;
     int r = ly__reactor_init(&u->base, &ly__uring_ops);
     if (r == 0)
-        r = setup_ring(u);
+        r = ly__ring_open(&u->ring, ENTRIES, CQ_ENTRIES, true);
     if (r < 0) {
         uring_close(&u->base);
         return r;
     }
+    io_uring_register_ring_fd(&u->ring); /* only makes entering cheaper */
+    u->open = true;
     arm_wake(u);
     *ret_reactor = &u->base;
     return 0;
@@ -199,17 +141,7 @@ static void reap(struct uring_reactor *u)
 static void uring_turn(struct ly__reactor *r, int64_t deadline)
 {
     struct uring_reactor *u = of(r);
-    struct io_uring_cqe *cqe;
-    int64_t left = deadline == LY_NEVER ? LY_NEVER : deadline - ly_now();
-
-    if (left <= 0 || io_uring_cq_ready(&u->ring)) {
-        io_uring_submit_and_get_events(&u->ring);
-    } else if (left == LY_NEVER) {
-        io_uring_submit_and_wait(&u->ring, 1);
-    } else {
-        struct __kernel_timespec wait = {.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
-        io_uring_submit_and_wait_timeout(&u->ring, &cqe, 1, &wait, NULL);
-    }
+    ly__ring_wait(&u->ring, deadline);
     reap(u);
 }
 
@@ -314,7 +246,7 @@ static void uring_forget(struct ly__reactor *r, struct ly__io *io)
             io->in_flight--;
         }
     }
-    submit_now(u);
+    ly__ring_submit(&u->ring);
     while (io_uring_register_sync_cancel(&u->ring, &cancel) == -EINTR)
         ;
 }
