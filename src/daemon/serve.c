@@ -103,6 +103,7 @@ static void stop(struct daemon *d, int signal)
            LY_INT("signal", signal), LY_INT("seconds", d->stops > 1 ? 0 : LY__DRAIN_MS / 1000));
     for (size_t i = 0; i < d->nlisteners; i++)
         ly_server_request_shutdown(d->listeners[i].server);
+    ly__idle_end(&d->service.idle);
 }
 
 static void take_signal(struct daemon *d)
@@ -250,6 +251,7 @@ static int close_all(struct daemon *d, int r)
             close(fds[i]);
     }
     ly__environment_done(&d->environment);
+    ly__idle_close(&d->service.idle);
     return r;
 }
 
@@ -258,6 +260,7 @@ int ly__serve(const struct ly__serve_options *options)
     static struct daemon d;
     d = (struct daemon){
         .options = options, .signal_fd = -1, .ended_fd = -1, .log_fd = -1, .service.root_fd = -1};
+    ly__idle_open(&d.service.idle);
     int r = open_log(&d);
     if (r == 0)
         r = open_signals(&d);

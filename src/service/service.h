@@ -9,12 +9,15 @@
 #ifndef LY_SERVICE_SERVICE_H
 #define LY_SERVICE_SERVICE_H
 
+#include "base/list.h"
+
 #include <lanyard/address.h>
 #include <lanyard/buffer.h>
 #include <lanyard/frame.h>
 #include <lanyard/server.h>
 #include <lanyard/socket.h>
 #include <lanyard/stream.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,7 +27,20 @@
 #define LY__SESSION_READ (256u << 10)
 #define LY__SESSION_WRITE (128u << 10) /* the stream's write_size: many small entries leave in one call */
 
-/* What all connections of a server share. It outlives them, and only the counter changes. */
+/* The connections that wait for their next request (idle.c). */
+struct ly__idle {
+    pthread_mutex_t lock;     /* guards the rest */
+    struct ly__list sessions; /* struct ly__session.idle */
+    bool ending;              /* the server takes no further request */
+};
+
+void ly__idle_open(struct ly__idle *idle);
+void ly__idle_close(struct ly__idle *idle);
+
+/* End them all, and whichever would become one. From any thread. */
+void ly__idle_end(struct ly__idle *idle);
+
+/* What all connections of a server share. It outlives them, and only the counter and idle change. */
 struct ly__service {
     int root_fd;            /* the served directory, held open (O_PATH); -1: none is served */
     const char *home;       /* where commands start without a root; borrowed */
@@ -33,6 +49,7 @@ struct ly__service {
     unsigned commands_max;  /* most commands at once */
     atomic_uint commands;   /* how many run */
     atomic_bool hurry;      /* the server ends at once: commands get no grace */
+    struct ly__idle idle;
 };
 
 struct ly__session {
@@ -45,7 +62,12 @@ struct ly__session {
     int64_t body;                  /* bytes of the current request's own body that nobody has read yet */
     struct ly_buffer out;          /* the answer's header that is being built */
     bool ended;                    /* the connection's last frame has been written */
+    struct ly__list idle;          /* in service->idle.sessions while it waits for a request */
 };
+
+/* It waits for its next request from here on, up to ly__session_busy. Returns false if the server ends. */
+bool ly__session_idle(struct ly__session *s);
+void ly__session_busy(struct ly__session *s);
 
 /* One row a command. */
 struct ly__service_command {

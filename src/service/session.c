@@ -183,11 +183,14 @@ static int next(struct ly__session *s)
     int r = ly_stream_flush(s->stream);
     if (r < 0)
         return r;
+    if (!ly__session_idle(s))
+        return 0;
     ly_sock_set_timeout(s->sock, IDLE_MS);
     ssize_t n = ly_stream_peek(s->stream, 1, &bytes);
     if (n == -ETIMEDOUT)
         n = wait_lightly(s);
     ly_sock_set_timeout(s->sock, STALL_MS);
+    ly__session_busy(s);
     return n > 0 ? 1 : (int)n;
 }
 
@@ -286,6 +289,7 @@ int ly__session_handle(struct ly_request *rq)
     struct ly__session s = {
         .service = service, .sock = rq->sock, .peer = &rq->peer, .root_fd = service->root_fd, .id = -1};
     const char *other = NULL;
+    ly__list_init(&s.idle);
     widen(rq->sock);
     ly_buffer_init(&s.out, LY_FRAME_HEADER_MAX + 4);
     int r = open_stream(&s);

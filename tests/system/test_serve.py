@@ -351,6 +351,24 @@ class Life(unittest.TestCase):
         connection.close()
         self.check_ended(server)
 
+    def test_a_connection_between_two_requests_does_not_hold_up_the_end(self):
+        for options in ([], ["--reactor", "io_uring"]):
+            with self.subTest(options):
+                server = self.serve(*options)
+                running, silent, idle = (Connection(server.address) for _ in range(3))
+                for connection in (running, silent, idle):
+                    self.addCleanup(connection.close)
+                running.start({"shell": "echo begun; read x; echo $x", "stdin": True})
+                running.receive()
+                idle.ask({"cmd": "ping", "id": 1})
+                server.process.send_signal(signal.SIGTERM)
+                self.assertEqual(idle.socket.recv(1), b"")
+                self.assertEqual(silent.socket.recv(1), b"")
+                running.send({"id": 1, "stream": "in", "end": True}, b"word\n")  # which has not been ended with them
+                self.assertEqual(running.collect(), (b"word\n", b"", {"id": 1, "exit": 0}))
+                self.check_ended(server)  # though the connection stays open
+                self.assertNotIn("connection ended", server.log.read_text())
+
     def test_a_second_signal_ends_commands_at_once(self):
         server = self.serve()
         with Connection(server.address) as connection:

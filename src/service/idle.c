@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Connections that wait for their next request.
+ *
+ * A server that ends lets what runs finish. A connection between two requests runs nothing and would hold up
+ * the end for the whole of that time, so such connections stand in a list, and the end shuts down their
+ * reading side: they see the end of their input and close. The lock keeps a socket open while it is shut
+ * down.
+ */
+#include "service/service.h"
+
+void ly__idle_open(struct ly__idle *idle)
+{
+    pthread_mutex_init(&idle->lock, NULL);
+    ly__list_init(&idle->sessions);
+    idle->ending = false;
+}
+
+void ly__idle_close(struct ly__idle *idle)
+{
+    pthread_mutex_destroy(&idle->lock);
+}
+
+void ly__idle_end(struct ly__idle *idle)
+{
+    pthread_mutex_lock(&idle->lock);
+    idle->ending = true;
+    ly__list_each (l, &idle->sessions)
+        (void)shutdown(ly_sock_fileno(ly__container_of(l, struct ly__session, idle)->sock), SHUT_RD);
+    pthread_mutex_unlock(&idle->lock);
+}
+
+bool ly__session_idle(struct ly__session *s)
+{
+    struct ly__idle *idle = &s->service->idle;
+    pthread_mutex_lock(&idle->lock);
+    bool ending = idle->ending;
+    if (!ending)
+        ly__list_append(&idle->sessions, &s->idle);
+    pthread_mutex_unlock(&idle->lock);
+    return !ending;
+}
+
+void ly__session_busy(struct ly__session *s)
+{
+    pthread_mutex_lock(&s->service->idle.lock);
+    ly__list_remove(&s->idle);
+    pthread_mutex_unlock(&s->service->idle.lock);
+}
