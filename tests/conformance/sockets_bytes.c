@@ -3,7 +3,7 @@
 #include "places.h"
 #include <netinet/in.h>
 
-ROW(C95_recv_gives_what_is_there_and_keeps_the_rest, BOTH)
+ROW(C95_S43_S65_recv_gives_what_is_there_and_keeps_the_rest, BOTH)
 {
     char buf[8] = "";
     NEED(ly_recv(p->a, buf, 0) == 0); /* nothing is there, and nobody is asked */
@@ -14,7 +14,7 @@ ROW(C95_recv_gives_what_is_there_and_keeps_the_rest, BOTH)
     return 0;
 }
 
-ROW(C96_after_the_peers_end_come_the_rest_and_then_nothing, BOTH)
+ROW(C96_S55_after_the_peers_end_come_the_rest_and_then_nothing, BOTH)
 {
     char buf[8];
     NEED(ly_sendall(p->b, "rest", 4) == 0);
@@ -25,7 +25,7 @@ ROW(C96_after_the_peers_end_come_the_rest_and_then_nothing, BOTH)
     return 0;
 }
 
-ROW(C97_a_reset_is_told_once, BOTH)
+ROW(C97_S65_a_reset_is_told_once, BOTH)
 {
     char byte;
     NEED(ly_sendall(p->a, "unread", 6) == 0);
@@ -83,7 +83,7 @@ static int read_all(void *arg)
 
 #define MUCH 10000000
 
-ROW(C100_send_without_timeout_sends_all, BOTH)
+ROW(C100_S44_S66_send_without_timeout_sends_all, BOTH)
 {
     static const char much[MUCH];
     struct reader reader = {p->b, 0};
@@ -98,7 +98,7 @@ ROW(C100_send_without_timeout_sends_all, BOTH)
     return 0;
 }
 
-ROW(C100_send_with_timeout_sends_what_fits, BOTH)
+ROW(C100_S44_send_with_timeout_sends_what_fits, BOTH)
 {
     static const char much[MUCH];
     int64_t timeouts[] = {0, 1000};
@@ -110,7 +110,7 @@ ROW(C100_send_with_timeout_sends_what_fits, BOTH)
     return 0;
 }
 
-ROW(C101_sendall_of_nothing_succeeds_on_a_connection_only, BOTH)
+ROW(C101_S45_sendall_of_nothing_succeeds_on_a_connection_only, BOTH)
 {
     struct ly_sock *s;
     NEED(ly_sendall(p->a, "", 0) == 0);
@@ -225,12 +225,12 @@ ROW(C112_an_out_of_band_byte_is_taken_apart, TCP)
     return 0;
 }
 
-PLACES_MAIN(RUN(C95_recv_gives_what_is_there_and_keeps_the_rest),
-            RUN(C96_after_the_peers_end_come_the_rest_and_then_nothing), RUN(C97_a_reset_is_told_once),
-            RUN(C98_the_first_send_after_the_peers_close_succeeds),
-            RUN(C99_each_direction_is_shut_down_by_itself), RUN(C100_send_without_timeout_sends_all),
-            RUN(C100_send_with_timeout_sends_what_fits),
-            RUN(C101_sendall_of_nothing_succeeds_on_a_connection_only),
+PLACES_MAIN(RUN(C95_S43_S65_recv_gives_what_is_there_and_keeps_the_rest),
+            RUN(C96_S55_after_the_peers_end_come_the_rest_and_then_nothing),
+            RUN(C97_S65_a_reset_is_told_once), RUN(C98_the_first_send_after_the_peers_close_succeeds),
+            RUN(C99_each_direction_is_shut_down_by_itself), RUN(C100_S44_S66_send_without_timeout_sends_all),
+            RUN(C100_S44_send_with_timeout_sends_what_fits),
+            RUN(C101_S45_sendall_of_nothing_succeeds_on_a_connection_only),
             RUN(C102_an_unconnected_socket_sends_and_receives_nothing),
             RUN(C103_bytes_beyond_the_received_ones_stay), RUN(C104_recvfrom_on_a_stream_gives_no_address),
             RUN(C105_peek_dontwait_and_waitall_do_what_they_say), RUN(C105_waitall_fills_the_buffer),

@@ -6,7 +6,7 @@
 #include <signal.h>
 #include <sys/time.h>
 
-ROW(C81_timeout_0_is_non_blocking_and_forever_blocking, BOTH)
+ROW(C81_S58_timeout_0_is_non_blocking_and_forever_blocking, BOTH)
 {
     char byte;
     NEED(ly_sock_set_timeout(p->a, 0) == 0 && ly_sock_timeout(p->a) == 0);
@@ -38,7 +38,7 @@ ROW(C83_a_wait_is_never_shorter_than_asked, BOTH)
     return 0;
 }
 
-ROW(C84_expiry_is_ETIMEDOUT_and_not_waiting_EAGAIN, BOTH)
+ROW(C84_S59_expiry_is_ETIMEDOUT_and_not_waiting_EAGAIN, BOTH)
 {
     char byte = 0;
     struct ly_sock *more;
@@ -58,7 +58,7 @@ ROW(C84_expiry_is_ETIMEDOUT_and_not_waiting_EAGAIN, BOTH)
     return 0;
 }
 
-ROW(C85_connecting_tells_done_refused_and_already, BOTH)
+ROW(C85_S41_S42_connecting_tells_done_refused_and_already, BOTH)
 {
     struct ly_address a;
     struct ly_sock *s, *more;
@@ -96,7 +96,7 @@ ROW(C86_after_connecting_without_waiting_writability_tells_the_result, TCP)
     return 0;
 }
 
-ROW(C87_an_accepted_connection_has_no_timeout, BOTH)
+ROW(C87_S40_an_accepted_connection_has_no_timeout, BOTH)
 {
     struct ly_sock *s, *taken;
     int64_t timeouts[] = {5000, 0};
@@ -110,6 +110,105 @@ ROW(C87_an_accepted_connection_has_no_timeout, BOTH)
         ly_sock_free(taken);
         ly_sock_free(s);
     }
+    return 0;
+}
+
+ROW(C83_what_is_no_timeout_is_refused, BOTH)
+{
+    static const double bad[] = {-1, -0.001, __builtin_nan(""), __builtin_inf(), 1e300};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        NEED(ly_sock_set_timeout(p->a, ly_milliseconds(bad[i])) == -EINVAL);
+    NEED(ly_sock_timeout(p->a) == LY_FOREVER);
+    NEED(ly_sock_set_timeout(p->a, ly_milliseconds(1e-9)) == 0 && ly_sock_timeout(p->a) == 1);
+    NEED(ly_sock_set_timeout(p->a, ly_milliseconds(0)) == 0 && ly_sock_timeout(p->a) == 0);
+    struct ly_sock *s;
+    NEED(ly_connect(&s, p->address, &(struct ly_connect_options){.timeout_ms = -2}) == -EINVAL);
+    NEED(ly_set_default_timeout(ly_milliseconds(-1)) == -EINVAL);
+    return 0;
+}
+
+/* Connect until the backlog takes no more. The listener's sockets are given back in full. */
+static int fill_backlog(struct place *p, struct ly_sock *full[8], int *ret_last)
+{
+    struct ly_address a;
+    NEED(ly_sock_listen(p->listener, 0) == 0);
+    NEED(ly_address_parse(&a, p->address) == 0);
+    for (int i = 0; i < 8; i++) {
+        NEED(ly_socket(&full[i], a.u.family, SOCK_STREAM, 0) == 0);
+        NEED(ly_sock_set_timeout(full[i], 100) == 0);
+        *ret_last = ly_sock_connect(full[i], &a);
+        if (*ret_last < 0)
+            break;
+    }
+    return 0;
+}
+
+ROW(C85_S64_connecting_to_a_full_queue_times_out, BOTH)
+{
+    struct ly_sock *full[8] = {NULL};
+    int last = 0;
+    NEED(fill_backlog(p, full, &last) == 0);
+    for (int i = 0; i < 8; i++)
+        ly_sock_free(full[i]);
+    NEED(last == -ETIMEDOUT);
+    return 0;
+}
+
+ROW(C85_without_waiting_the_second_call_tells_the_result, TCP)
+{
+    struct ly_address a;
+    struct ly_sock *s;
+    NEED(ly_address_parse(&a, p->address) == 0);
+    NEED(ly_socket(&s, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0) == 0);
+    int r = ly_sock_connect(s, &a);
+    NEED(r == -EINPROGRESS || r == 0);
+    struct pollfd wait = {.fd = ly_sock_fileno(s), .events = POLLOUT};
+    NEED(poll(&wait, 1, 20000) == 1);
+    NEED(ly_sock_connect(s, &a) == (r == 0 ? -EISCONN : 0));
+    NEED(ly_sock_connect(s, &a) == -EISCONN);
+    ly_sock_free(s);
+    return 0;
+}
+
+ROW(C87_C88_the_default_timeout_is_of_sockets_made_afterwards, BOTH)
+{
+    struct ly_sock *made = NULL, *connected = NULL, *accepted = NULL;
+    NEED(ly_sock_set_timeout(p->listener, 5000) == 0);
+    NEED(ly_set_default_timeout(4321) == 0);
+    int r = ly_socket(&made, AF_INET, SOCK_STREAM, 0);
+    if (r == 0)
+        r = ly_connect(&connected, p->address, NULL);
+    if (r == 0)
+        r = ly_accept(p->listener, &accepted, NULL);
+    NEED(ly_set_default_timeout(LY_FOREVER) == 0);
+    NEED(r == 0 && ly_sock_timeout(made) == 4321);
+    NEED(ly_sock_timeout(connected) == 4321 && ly_sock_timeout(accepted) == 4321);
+    NEED(ly_sock_timeout(p->a) == LY_FOREVER);
+    ly_sock_free(made);
+    ly_sock_free(connected);
+    ly_sock_free(accepted);
+    return 0;
+}
+
+static int receive_one(void *arg)
+{
+    char byte;
+    return (int)ly_recv(arg, &byte, 1);
+}
+
+ROW(C90_who_wants_out_ends_the_call_at_once, BOTH)
+{
+    struct ly_scope *scope;
+    struct ly_future *f;
+    NEED(ly_sock_set_timeout(p->a, 60000) == 0);
+    NEED(ly_scope_open(&scope, NULL) == 0);
+    NEED(ly_async(scope, &f, receive_one, p->a) == 0);
+    ly_sleep(2); /* it waits by now, or it will be told before it does */
+    int64_t start = ly_now();
+    ly_scope_cancel(scope);
+    int r = ly_scope_join(scope);
+    ly_scope_close(scope);
+    NEED(r == -ECANCELED && ms_since(start) < 30000);
     return 0;
 }
 
@@ -219,7 +318,7 @@ ROW(C92_sendall_is_bounded_as_a_whole, BOTH)
     return 0;
 }
 
-ROW(C93_sending_to_a_closed_peer_is_an_error_and_no_signal, BOTH)
+ROW(C93_S60_sending_to_a_closed_peer_is_an_error_and_no_signal, BOTH)
 {
     ssize_t r = 1;
     ly_sock_close(p->b);
@@ -269,13 +368,17 @@ ROW(C94_shutdown_wakes_whoever_waits, BOTH)
     return 0;
 }
 
-PLACES_MAIN(RUN(C81_timeout_0_is_non_blocking_and_forever_blocking),
+PLACES_MAIN(RUN(C81_S58_timeout_0_is_non_blocking_and_forever_blocking),
             RUN(C82_the_descriptor_itself_never_blocks), RUN(C83_a_wait_is_never_shorter_than_asked),
-            RUN(C84_expiry_is_ETIMEDOUT_and_not_waiting_EAGAIN),
-            RUN(C85_connecting_tells_done_refused_and_already),
+            RUN(C84_S59_expiry_is_ETIMEDOUT_and_not_waiting_EAGAIN),
+            RUN(C85_S41_S42_connecting_tells_done_refused_and_already),
             RUN(C86_after_connecting_without_waiting_writability_tells_the_result),
-            RUN(C87_an_accepted_connection_has_no_timeout),
-            RUN(C89_signals_never_end_a_call_and_do_not_stretch_it),
-            RUN(C91_signals_do_not_begin_a_connection_anew), RUN(C92_sendall_is_bounded_as_a_whole),
-            RUN(C93_sending_to_a_closed_peer_is_an_error_and_no_signal),
+            RUN(C87_S40_an_accepted_connection_has_no_timeout),
+            RUN(C89_signals_never_end_a_call_and_do_not_stretch_it), RUN(C83_what_is_no_timeout_is_refused),
+            RUN(C85_S64_connecting_to_a_full_queue_times_out),
+            RUN(C85_without_waiting_the_second_call_tells_the_result),
+            RUN(C87_C88_the_default_timeout_is_of_sockets_made_afterwards),
+            RUN(C90_who_wants_out_ends_the_call_at_once), RUN(C91_signals_do_not_begin_a_connection_anew),
+            RUN(C92_sendall_is_bounded_as_a_whole),
+            RUN(C93_S60_sending_to_a_closed_peer_is_an_error_and_no_signal),
             RUN(C94_shutdown_wakes_whoever_waits))
