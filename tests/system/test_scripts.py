@@ -120,14 +120,78 @@ class Manual(Scratch):
 
     def test_a_function_that_the_page_leaves_out_is_named(self):
         said = self.differences("LY_API int ly_go(int a);\nLY_API void ly_stop(void);\n", ".BR ly_go ()\n")
-        self.assertEqual(said, "man/lanyard.3: does not mention ly_stop\n")
+        self.assertEqual(said, "man: no page of section 3 mentions ly_stop\n")
 
     def test_a_function_that_no_header_declares_is_named(self):
         said = self.differences("/* LY_API int ly_old(void); */\nLY_API int ly_go(int a);\n", ".BR ly_go \"(), \" ly_old ()\n")
-        self.assertEqual(said, "man/lanyard.3: mentions ly_old, which no header declares\n")
+        self.assertEqual(said, "man: a page of section 3 mentions ly_old, which no header declares\n")
 
     def test_headers_without_functions_are_a_difference(self):
         self.assertIn("no function found", self.differences("", ""))
+
+
+class Conformance(Scratch):
+    """The page of rows and the tests that prove them."""
+
+    def make(self, *proofs):
+        for folder in ("scripts", "docs", "tests/conformance"):
+            (self.folder / folder).mkdir(parents=True, exist_ok=True)
+        for name in ("conformance", "test-report"):
+            shutil.copy(SCRIPTS / name, self.folder / "scripts")
+        rows = [f"C{i}" for i in range(1, 148)] + [f"S{i}" for i in range(1, 127)]
+        proofs = dict(proofs)
+        lines = [f"| {row} | what | {proofs.get(row, 'none: not in this test')} |" for row in rows]
+        (self.folder / "docs/conformance.md").write_text("\n".join(lines) + "\n")
+        (self.folder / "tests/conformance/a.c").write_text("ROW(C1_S2_it_holds, ALL)\n{\n}\n")
+
+    def conformance(self, command):
+        return self.run_script(self.folder / "scripts/conformance", command)
+
+    def report(self, *lines):
+        entry = {"name": "t", "result": "OK", "returncode": 0, "stdout": "\n".join(lines)}
+        (self.folder / "log").write_text(json.dumps(entry) + "\n")
+        return self.run_script(self.folder / "scripts/test-report", "--all", self.folder / "log")
+
+    def test_the_tests_of_a_row_are_written_beside_it(self):
+        self.make(("C1", ""), ("S2", "no test yet"))
+        self.assertEqual(self.conformance("check").returncode, 1)
+        self.assertEqual(self.conformance("write").returncode, 0)
+        self.assertIn("| C1 | what | [a.c](../tests/conformance/a.c) |", (self.folder / "docs/conformance.md").read_text())
+        done = self.conformance("check")
+        self.assertEqual((done.returncode, done.stdout), (0, ""))
+
+    def test_a_row_without_test_and_reason_is_named(self):
+        self.make(("C7", "no test yet"))
+        self.assertIn("C7 has neither a test nor a reason", self.conformance("check").stdout)
+
+    def test_a_row_that_no_passed_test_proves_is_a_failure(self):
+        self.make(("C1", "x"), ("S2", "x"), ("C3", "as C1, S2"))
+        done = self.report("ok 1 - C1_S2_it_holds", "# 1 rows hold over 14 cells")
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertIn("2 of 2 behaviours of the calls hold; 145 more have no meaning in C", done.stdout)
+        self.assertIn("over 14 cells", done.stdout)
+        done = self.report("ok 1 - C1_it_holds")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("no passed test proves C3 S2", done.stdout)
+
+
+class Reference(Scratch):
+    def test_pages_are_made_from_the_headers_and_checked(self):
+        for folder in ("scripts", "include/lanyard"):
+            (self.folder / folder).mkdir(parents=True)
+        shutil.copy(SCRIPTS / "reference", self.folder / "scripts")
+        header = self.folder / "include/lanyard/a.h"
+        header.write_text("/* SPDX */\n/* About a. */\n#ifndef LANYARD_A_H\n\n/* ---- life ---- */\n\n/*\n * Go there.\n *\n"
+                          " * n   how far\n *\n * Returns 0.\n */\nLY_API int ly_go(int n);\n\n#endif\n")
+        script = self.folder / "scripts/reference"
+        self.assertEqual(self.run_script(script, "check").returncode, 1)
+        self.assertEqual(self.run_script(script, "write").returncode, 0)
+        self.assertEqual(self.run_script(script, "check").returncode, 0)
+        page = (self.folder / "docs/reference/a.md").read_text()
+        for part in ("About a.", "## Life", "### `ly_go`", "```c\nLY_API int ly_go(int n);\n```", "```text\nn   how far\n```", "Returns 0."):
+            self.assertIn(part, page)
+        header.write_text(header.read_text().replace("Go there", "Go here"))
+        self.assertIn("a.md: not as the headers are", self.run_script(script, "check").stdout)
 
 
 class Links(Scratch):
