@@ -9,6 +9,7 @@
 #include <lanyard/channel.h>
 #include <lanyard/clock.h>
 #include <lanyard/error.h>
+#include <lanyard/event.h>
 #include <lanyard/fiber.h>
 #include <lanyard/frame.h>
 #include <lanyard/framing.h>
