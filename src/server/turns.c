@@ -297,6 +297,8 @@ int ly__serve_turns(struct ly_server *s)
     if (r < 0)
         return r;
     r = serve(&g);
+    if (r == -ECANCELED && atomic_load(&s->stage) >= LY__DRAINING)
+        r = 0; /* a shutdown without a drain cancels whoever waits in a request's place: this task too */
     if (r < 0)
         ly__serving_fail(s, r, r == -ECANCELED || r == -ETIMEDOUT);
     if (!s->options.no_block_on_close)

@@ -7,6 +7,8 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 
 #include "server/server.h"
 
@@ -100,14 +102,43 @@ static void the_drain_lasts_as_the_options_say(void **state)
     assert_true(left > 0 && left <= INT64_C(60000000000));
 }
 
+static void *ask_once_serving(void *server)
+{
+    while (!ly__accepts(server))
+        sched_yield();
+    ly_server_shutdown(server);
+    return NULL;
+}
+
+static void an_end_that_was_asked_for_is_no_error_even_without_a_drain(void **state)
+{
+    struct ly_server *s;
+    (void)state;
+    struct ly_server_options options = {.address = "tcp://127.0.0.1:0",
+                                        .policy = LY_SEQUENTIAL,
+                                        .handler.handle = nothing,
+                                        .drain_ms = LY_POLL};
+    assert_int_equal(ly_server_open(&s, &options), 0);
+    for (int i = 0; i < 500; i++) { /* the two ways in which the server hears of it are in no order */
+        pthread_t asker;
+        assert_int_equal(pthread_create(&asker, NULL, ask_once_serving, s), 0);
+        assert_int_equal(ly_serve_forever(s), 0);
+        assert_int_equal(pthread_join(asker, NULL), 0);
+    }
+    ly_server_close(s);
+}
+
 #define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, open_server, close_server)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_SERVER(asking_moves_one_stage_on_and_rings), WITH_SERVER(nothing_of_the_last_serving_is_left),
-        WITH_SERVER(only_one_serves_at_a_time),           WITH_SERVER(the_first_failure_is_the_one_kept),
+        WITH_SERVER(asking_moves_one_stage_on_and_rings),
+        WITH_SERVER(nothing_of_the_last_serving_is_left),
+        WITH_SERVER(only_one_serves_at_a_time),
+        WITH_SERVER(the_first_failure_is_the_one_kept),
         WITH_SERVER(the_drain_lasts_as_the_options_say),
+        cmocka_unit_test(an_end_that_was_asked_for_is_no_error_even_without_a_drain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
