@@ -115,8 +115,11 @@ const char *py_socket(const struct ly_sock *sock)
     static _Thread_local char text[3 * LY_ADDRESS_TEXT];
     char tuple[LY_ADDRESS_TEXT + 8];
     struct ly_address a;
+    int proto = ly_sock_proto(sock);
+    if (proto == IPPROTO_TCP || proto == IPPROTO_UDP)
+        proto = 0; /* Python prints what was asked for, which in the tutorials is never more than the type */
     int n = snprintf(text, sizeof text, "<socket.socket fd=%d, family=%d, type=%d, proto=%d",
-                     ly_sock_fileno(sock), ly_sock_family(sock), ly_sock_type(sock), ly_sock_proto(sock));
+                     ly_sock_fileno(sock), ly_sock_family(sock), ly_sock_type(sock), proto);
     if (ly_sock_local(sock, &a) == 0 && a.length > 0)
         n += snprintf(text + n, sizeof text - (size_t)n, ", laddr=%s", put_tuple(tuple, sizeof tuple, &a));
     if (ly_sock_peer(sock, &a) == 0 && a.length > 0)

@@ -177,6 +177,33 @@ class Server:
             thread.join(PATIENCE)
 
 
+class DatagramServer:
+    """A Python UDP server on a port of its own: answer(data, sender) gives what goes back."""
+
+    def __init__(self, answer, host="127.0.0.1"):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((host, 0))
+        self.port = self.socket.getsockname()[1]
+        self.answer = answer
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        while True:
+            data, sender = self.socket.recvfrom(65536)
+            if data == b"end of " + str(self.port).encode():
+                return
+            answer = self.answer(data, sender)
+            if answer is not None:
+                self.socket.sendto(answer, sender)
+
+    def close(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
+            last.sendto(b"end of " + str(self.port).encode(), ("127.0.0.1", self.port))
+            self.thread.join(PATIENCE)
+        self.socket.close()
+
+
 class Proxy:
     """Stands before a port and changes the pieces in which bytes arrive, never the bytes.
 
@@ -276,6 +303,20 @@ class Case(unittest.TestCase):
         server = Server(serve)
         self.addCleanup(server.close)
         return server.port
+
+    def serve_datagrams(self, answer):
+        """A Python UDP server; gives its port."""
+        server = DatagramServer(answer)
+        self.addCleanup(server.close)
+        return server.port
+
+    def datagrams(self, port):
+        """A socket that sends datagrams to that port and receives from it alone."""
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(sock.close)
+        sock.settimeout(PATIENCE)
+        sock.connect(("127.0.0.1", port))
+        return sock
 
     def through(self, kind, port):
         """The port of a proxy in front of that port; kind None: the port itself."""

@@ -243,3 +243,88 @@ class StructHeader(Case):
     def test_it_prints_the_object_its_length_and_the_number_read_back(self):
         program = self.start("000_struct_header_demo")
         self.assertEqual(program.finish(), '{"total_size": 10241321431312}\n30\n4\n(30,)\n')
+
+
+class Udp(Case):
+    """S6, S69"""
+
+    def test_our_server_answers_each_datagram_an_empty_one_too_and_prints_it(self):
+        program, port = self.start_server("000_udp_server")
+        sock = self.datagrams(port)
+        for data in b"hello", b"", "你好 x".encode(), b"z" * 1024:
+            sock.send(data)
+            self.assertEqual(sock.recv(2048), data.upper())
+        peer = sock.getsockname()
+        self.assertEqual(program.stop().splitlines()[:2], [f"b'hello' {peer}", f"b'' {peer}"])
+
+    def test_our_server_and_100_python_clients_at_once(self):
+        program, port = self.start_server("000_udp_server")
+
+        def one(i):
+            sock = self.datagrams(port)
+            for text in f"m{i}", f"n{i}":
+                sock.send(text.encode())
+                self.assertEqual(sock.recv(1024), text.upper().encode())
+
+        crowd(one)
+        program.stop()
+
+    def test_our_server_outlives_a_sender_that_has_gone(self):
+        program, port = self.start_server("000_udp_server")
+        gone = self.datagrams(port)
+        gone.send(b"x")
+        gone.close()
+        sock = self.datagrams(port)
+        sock.send(b"y")
+        self.assertEqual(sock.recv(1024), b"Y")
+        program.stop()
+
+    def test_our_client_prints_the_answers_of_a_python_server_and_from_whom(self):
+        port = self.serve_datagrams(lambda data, _: data.upper())
+        address = ("127.0.0.1", port)
+        self.assertEqual(self.run_client("000_udp_client", port, "hello\n\n你好 x\n"),
+                         f">>>: HELLO {address}\n>>>:  {address}\n>>>: 你好 X {address}\n>>>: ")
+
+    def test_our_client_goes_on_after_an_answer_that_was_lost(self):
+        port = self.serve_datagrams(lambda data, _: None if data == b"lost" else data.upper())
+        self.assertEqual(self.run_client("000_udp_client", port, "lost\nm\n", "2"),
+                         f">>>: >>>: M {('127.0.0.1', port)}\n>>>: ")
+
+    def test_both_ours(self):
+        _, port = self.start_server("000_udp_server")
+        self.assertEqual(self.run_client("000_udp_client", port, "hello\n"), f">>>: HELLO {('127.0.0.1', port)}\n>>>: ")
+
+
+class SocketserverUdp(Case):
+    """S8"""
+
+    def test_our_server_answers_datagrams_of_up_to_8192_bytes(self):
+        program, port = self.start_server("000_socketserver_udp")
+        sock = self.datagrams(port)
+        for data in b"hello", b"", b"z" * 8192:
+            sock.send(data)
+            self.assertEqual(sock.recv(65536), data.upper())
+        sock.send(b"y" * 9000)
+        self.assertEqual(sock.recv(65536), b"Y" * 8192)
+        self.assertEqual(program.stop(), "")
+
+    def test_our_server_and_100_python_clients_at_once(self):
+        program, port = self.start_server("000_socketserver_udp")
+
+        def one(i):
+            sock = self.datagrams(port)
+            for text in f"m{i}", f"n{i}":
+                sock.send(text.encode())
+                self.assertEqual(sock.recv(1024), text.upper().encode())
+
+        crowd(one)
+        program.stop()
+
+    def test_our_client_prints_the_answers_of_a_python_server(self):
+        port = self.serve_datagrams(lambda data, _: data.upper())
+        self.assertEqual(self.run_client("000_socketserver_udp_client", port, "hello\n"), ">>>>:HELLO\n>>>>:")
+
+    def test_both_ours(self):
+        _, port = self.start_server("000_socketserver_udp")
+        self.assertEqual(self.run_client("000_socketserver_udp_client", port, "hello\nm\n"),
+                         ">>>>:HELLO\n>>>>:M\n>>>>:")

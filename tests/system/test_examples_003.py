@@ -29,8 +29,8 @@ class AcceptPrint(Case):
         program, port = self.start_server("003_accept_print_server")
         self.assertEqual(self.run_client("003_connect_client", port), "")
         lines = program.finish().splitlines()
-        self.assertRegex(lines[0], r"\A<socket\.socket fd=\d+, family=2, type=1, proto=\d, laddr=\('0\.0\.0\.0', 0\)>\Z")
-        self.assertRegex(lines[1], r"\A<socket\.socket fd=\d+, family=2, type=1, proto=\d, "
+        self.assertRegex(lines[0], r"\A<socket\.socket fd=\d+, family=2, type=1, proto=0, laddr=\('0\.0\.0\.0', 0\)>\Z")
+        self.assertRegex(lines[1], r"\A<socket\.socket fd=\d+, family=2, type=1, proto=0, "
                                    rf"laddr=\('127\.0\.0\.1', {port}\), raddr=\('127\.0\.0\.1', \d+\)>\Z")
         self.assertEqual(lines[2], re.search(r"raddr=(.*)>", lines[1]).group(1))
         self.assertEqual(len(lines), 3)

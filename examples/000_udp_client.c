@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tutorial 000: a line a datagram: 000_udp_client [host] [port] [seconds]
+ *
+ * Bytes: the line, UTF-8; an empty one is a datagram of 0 bytes. An answer is up to 1024.
+ * The toy waits for ever for an answer that was lost, and takes anyone's datagram for it. Here the socket is
+ * connected, so that others' do not arrive, and the next line is asked for after some seconds (10).
+ */
+#include "python_form.h"
+#include <errno.h>
+#include <string.h>
+
+static ssize_t ask(struct ly_sock *sock, const char *line)
+{
+    char data[1024];
+    struct ly_address peer;
+    ssize_t n = ly_send(sock, line, strlen(line));
+    if (n >= 0)
+        n = ly_recvfrom(sock, data, sizeof data, 0, &peer);
+    if (n >= 0)
+        py_print("%s %s\n", py_text(data, (size_t)n), py_tuple(&peer));
+    return n == -ETIMEDOUT ? 0 : n;
+}
+
+int main(int argc, char **argv)
+{
+    struct ly_sock *sock;
+    char *line;
+    double seconds = py_number(argc, argv, 3, 10);
+    ssize_t r = py_connect(&sock, argc, argv, "udp://127.0.0.1:9999");
+    if (r < 0)
+        return py_end(r);
+    ly_sock_set_timeout(sock, (int64_t)(seconds * 1000));
+    while (r >= 0 && (line = py_input(">>>: ")))
+        r = ask(sock, py_strip(line));
+    ly_sock_free(sock);
+    return py_end(r);
+}

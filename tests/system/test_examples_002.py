@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+"""The programs of tutorial 002 against Python peers."""
+
+import re
+import socket
+
+from example_peers import Case, ServerPair, connect, read_exactly, read_to_end
+
+
+class TcpOnce(Case):
+    """S15"""
+
+    def test_our_server_confirms_what_it_received_and_ends(self):
+        for kind in None, "glue":
+            program, port = self.start_server("002_tcp_once_server")
+            with connect(self.through(kind, port)) as sock:
+                sock.sendall("你好 x".encode())
+                self.assertEqual(read_to_end(sock).decode(), "已接收到数据 你好 x")
+            self.assertEqual(program.finish(), f"{'你好 x'.encode()}\n")
+
+    def test_our_server_reads_at_most_1024_bytes(self):
+        program, port = self.start_server("002_tcp_once_server")
+        with connect(port) as sock:
+            sock.sendall(b"z" * 1024)
+            self.assertEqual(read_to_end(sock), "已接收到数据 ".encode() + b"z" * 1024)
+        self.assertEqual(program.finish(), f"{b'z' * 1024}\n")
+
+    def test_a_client_that_leaves_at_once_ends_the_server_without_an_answer(self):
+        program, port = self.start_server("002_tcp_once_server")
+        connect(port).close()
+        self.assertEqual(program.finish(), "")
+
+
+class Handler(Case, ServerPair):
+    """S17, S95, S120"""
+
+    server = "002_handler_server"
+    through_cut = False  # each recv is answered
+
+    def talk(self, sock, i):
+        for text in b"abc", "你好".encode():
+            sock.sendall(text)
+            self.assertEqual(read_exactly(sock, 9 + len(text)), b"Your msg=" + text)
+        sock.shutdown(socket.SHUT_WR)
+        self.assertEqual(read_to_end(sock), b"Your msg=")
+
+    def check_output(self, output, peers):
+        lines = output.splitlines()
+        for peer in peers:
+            self.assertIn(str(peer), lines)
+        self.assertEqual(lines.count("abc"), len(peers))
+        if len(peers) == 1:
+            self.assertRegex(output, r"\A<ly_request object at 0x[0-9a-f]+>\n" + re.escape(str(peers[0])) +
+                             r"\n<socket\.socket fd=\d+, .*, raddr=" + re.escape(str(peers[0])) + r">\nabc\n你好\n\Z")
+
+    def test_a_client_whose_bytes_arrive_one_by_one_gets_an_answer_for_each(self):
+        _, port = self.start_server(self.server)
+        with connect(self.through("cut", port)) as sock:
+            sock.sendall(b"abc")
+            sock.shutdown(socket.SHUT_WR)
+            self.assertEqual(read_to_end(sock).replace(b"Your msg=", b""), b"abc")
