@@ -168,6 +168,74 @@ static void wrapped_descriptors_survive_each_failure(void **state)
     sweep_places("wrapped descriptors", wrap_descriptors);
 }
 
+/* Pass a copy of one end through the other; what has arrived is closed again. */
+static int pass_descriptor(void *arg)
+{
+    struct ly_sock *a, *b, *copy = NULL;
+    int fd, got = -1, flags;
+    size_t count = 1;
+    char byte;
+    (void)arg;
+    int r = ly_socketpair_of(&a, &b, AF_UNIX, SOCK_SEQPACKET, 0);
+    if (r < 0)
+        return r;
+    r = ly_sock_dup(a, &copy);
+    if (r == 0) {
+        fd = ly_sock_fileno(copy);
+        r = (int)ly_send_fds(a, "x", 1, &fd, 1);
+    }
+    if (r == 1)
+        r = (int)ly_recv_fds(b, &byte, 1, &got, &count, &flags);
+    if (r == 1 && count == 1)
+        close(got);
+    ly_sock_free(a);
+    ly_sock_free(b);
+    ly_sock_free(copy);
+    return r < 0 ? r : r == 1 && count == 1 ? 0 : -EPROTO;
+}
+
+static void passed_descriptors_survive_each_failure(void **state)
+{
+    (void)state;
+    sweep_places("passed descriptors", pass_descriptor);
+}
+
+static int post(struct ly_sock *from, struct ly_sock *to)
+{
+    struct ly_address at;
+    char buf[8];
+    struct iovec piece = {.iov_base = buf, .iov_len = sizeof buf};
+    struct ly_sock_message m = {.iov = &piece, .iov_count = 1};
+    int r = ly_sock_local(to, &at);
+    if (r == 0)
+        r = ly_sock_set_timeout(to, 5000);
+    if (r == 0)
+        r = (int)ly_sendto(from, "packet", 6, 0, &at);
+    return r < 0 ? r : (int)ly_recvmsg(to, &m, 0);
+}
+
+static int post_datagram(void *address)
+{
+    struct ly_sock *from = NULL, *to = NULL;
+    int r = ly_bind(&from, address, NULL);
+    if (r == 0)
+        r = ly_bind(&to, address, NULL);
+    if (r == 0)
+        r = post(from, to);
+    ly_sock_free(from);
+    ly_sock_free(to);
+    return r < 0 ? r : r == 6 ? 0 : -EPROTO;
+}
+
+static void datagrams_survive_each_failure(void **state)
+{
+    static const char *const addresses[] = {"udp://127.0.0.1:0", "unix-dgram:"};
+    (void)state;
+    for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++)
+        for (size_t p = 0; p < PLACES; p++)
+            sweep_place_with(addresses[i], &places[p], post_datagram, (void *)(uintptr_t)addresses[i]);
+}
+
 /* ---- short transfers ---- */
 
 static void calls_that_move_one_byte_lose_none(void **state)
@@ -232,6 +300,8 @@ int main(void)
         cmocka_unit_test(connections_survive_each_failure),
         cmocka_unit_test(names_survive_each_failure),
         cmocka_unit_test(wrapped_descriptors_survive_each_failure),
+        cmocka_unit_test(passed_descriptors_survive_each_failure),
+        cmocka_unit_test(datagrams_survive_each_failure),
         cmocka_unit_test(calls_that_move_one_byte_lose_none),
         cmocka_unit_test(a_listener_that_failed_leaves_no_file),
     };
