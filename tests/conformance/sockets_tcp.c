@@ -95,7 +95,8 @@ ROW(S69_datagrams_keep_borders_and_need_no_connection, BOTH)
     NEED(ly_bind(&to, any, NULL) == 0 && ly_sock_local(to, &at) == 0);
     NEED(ly_socket(&from, at.u.family, SOCK_DGRAM, 0) == 0);
     NEED(ly_sendto(from, "one", 3, 0, &at) == 3 && ly_sendto(from, "three", 5, 0, &at) == 5);
-    NEED(ly_recv(to, buf, sizeof buf) == 3 && ly_recv(to, buf, sizeof buf) == 5);
+    NEED(ly_recv(to, buf, sizeof buf) == 3);
+    NEED(ly_recv(to, buf, sizeof buf) == 5);
     ly_sock_close(to);
     NEED(ly_sendto(from, "lost", 4, 0, &at) == (p->tcp ? 4 : -ECONNREFUSED));
     ly_sock_free(to);
