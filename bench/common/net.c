@@ -52,11 +52,12 @@ static socklen_t parse_tcp(const char *text, union any_address *ret)
     return inet_pton(AF_INET, host, &ret->in.sin_addr) == 1 ? sizeof ret->in : 0;
 }
 
-static socklen_t parse(const char *text, union any_address *ret)
+static socklen_t parse(const char *text, union any_address *ret, int *ret_type)
 {
     socklen_t length = 0;
     memset(ret, 0, sizeof *ret);
-    if (!strncmp(text, "tcp://", 6)) {
+    *ret_type = strncmp(text, "udp://", 6) ? SOCK_STREAM : SOCK_DGRAM;
+    if (!strncmp(text, "tcp://", 6) || !strncmp(text, "udp://", 6)) {
         length = parse_tcp(text + 6, ret);
     } else if (!strncmp(text, "unix:", 5) && strlen(text + 5) < sizeof ret->un.sun_path) {
         ret->un.sun_family = AF_UNIX;
@@ -72,14 +73,14 @@ static socklen_t parse(const char *text, union any_address *ret)
 int listen_on(const char *address)
 {
     union any_address a;
-    socklen_t length = parse(address, &a);
-    int one = 1;
-    int fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int one = 1, type;
+    socklen_t length = parse(address, &a, &type);
+    int fd = socket(a.any.sa_family, type | SOCK_CLOEXEC, 0);
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) || bind(fd, &a.any, length) ||
-        listen(fd, 4096) || getsockname(fd, &a.any, &length))
+        (type == SOCK_STREAM && listen(fd, 4096)) || getsockname(fd, &a.any, &length))
         die(address);
     if (a.any.sa_family == AF_INET)
-        printf("listening tcp://127.0.0.1:%u\n", ntohs(a.in.sin_port));
+        printf("listening %s://127.0.0.1:%u\n", type == SOCK_STREAM ? "tcp" : "udp", ntohs(a.in.sin_port));
     else
         printf("listening %s\n", address);
     fflush(stdout);
@@ -90,12 +91,12 @@ int connect_to(const char *address, unsigned source)
 {
     union any_address a,
         from = {.in = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK + source)}}};
-    socklen_t length = parse(address, &a);
-    int one = 1;
-    int fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int one = 1, type;
+    socklen_t length = parse(address, &a, &type);
+    int fd = socket(a.any.sa_family, type | SOCK_CLOEXEC, 0);
     if (fd < 0)
         die("socket");
-    if (a.any.sa_family == AF_INET) {
+    if (a.any.sa_family == AF_INET && type == SOCK_STREAM) {
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
         setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
         if (source && bind(fd, &from.any, sizeof from.in))

@@ -99,6 +99,10 @@ struct ly_server_options {
     int max_requests;
     /* the longest datagram taken whole, 1..65536; 0: 8192. Requests in flight hold so much memory each */
     size_t max_packet_size;
+    /* datagrams: each answer goes out at once. Else short ones to Internet addresses, given by the task that
+     * runs the handler in the sequential and fiber policies, may wait for those of other datagrams that came
+     * at the same time; never while that task waits */
+    bool reply_at_once;
     /* put on each connection as its socket's time-out, and the time a reply to a datagram may wait for room;
      * 0: none */
     int64_t request_timeout_ms;

@@ -141,6 +141,7 @@ int ly__park(int64_t deadline, const char *waits_for, enum ly__wait_kind kind)
         return -ENOMEM;
     if (t->loop)
         return ly__fiber_park(ly__fiber_of(t), deadline, waits_for, kind);
+    ly__release_held_back();
     t->waits_for = waits_for;
     int r = ly__thread_park((struct ly__thread *)(void *)t, deadline);
     t->waits_for = NULL;

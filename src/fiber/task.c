@@ -9,6 +9,7 @@
 #include <string.h>
 
 __thread struct ly__task *ly__task_now;
+__thread struct ly__held_back ly__held_back;
 
 static atomic_ulong last_id; /* the last that a thread took for itself */
 

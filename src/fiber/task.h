@@ -73,6 +73,22 @@ struct ly__mail {
     void (*deliver)(struct ly__mail *m); /* runs on the loop's thread, in no fiber */
 };
 
+/*
+ * What the calling thread holds back, for the sake of doing it together with more, is done before it waits:
+ * fn(arg) is called whenever it is about to. NULL: nothing. Of a thread that runs no loop.
+ */
+struct ly__held_back {
+    void (*fn)(void *arg);
+    void *arg;
+};
+extern __thread struct ly__held_back ly__held_back;
+
+static inline void ly__release_held_back(void)
+{
+    if (ly__held_back.fn)
+        ly__held_back.fn(ly__held_back.arg);
+}
+
 /* One wait of one task, woken at most once. It lives in the waiter's frame. */
 struct ly__waiter {
     struct ly__list link;  /* for the list of whoever will wake it */

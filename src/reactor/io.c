@@ -77,6 +77,12 @@ int ly__io_move(struct ly__io *io, struct ly__reactor *r)
     return 0;
 }
 
+void ly__io_leave(struct ly__io *io)
+{
+    if (io->reactor && !io->waits[LY__IN] && !io->waits[LY__OUT])
+        forget(io);
+}
+
 static inline int watch(struct ly__io *io, enum ly__dir dir, struct ly__watch *w)
 {
     struct ly__reactor *reactor = ly__loop_here->driver_data;
@@ -152,6 +158,7 @@ static int64_t thread_deadline(const struct ly__task *t, int64_t deadline)
 static int wait_in_thread(int fd, enum ly__dir dir, int64_t deadline)
 {
     struct ly__task *t = ly__task_now;
+    ly__release_held_back();
     struct pollfd p[2] = {{.fd = fd, .events = dir == LY__IN ? POLLIN : POLLOUT},
                           {.fd = -1, .events = POLLIN}};
     if (t && t->scope) {

@@ -63,6 +63,13 @@ void ly__io_close(struct ly__io *io);
 int ly__io_release(struct ly__io *io);
 
 /*
+ * Take the descriptor out of its reactor until somebody waits for it again; nothing while somebody does. What
+ * is registered with epoll costs something for each call on it, as its queue is looked through; this is for
+ * who knows that many calls come before the next wait. Only in the loop that it was last waited for in.
+ */
+void ly__io_leave(struct ly__io *io);
+
+/*
  * Wait for the next time the direction becomes ready, after a call gave EAGAIN. Returns 0, -EAGAIN (deadline
  * LY__NOWAIT), -ETIMEDOUT, -ECANCELED, -EBADF, -ENOMEM.
  */

@@ -38,7 +38,7 @@ void ly__packet_free(struct ly__packet *p)
 
 /* ---- the batch ---- */
 
-int ly__batch_init(struct ly__batch *b, struct ly_server *s, int size)
+int ly__batch_init(struct ly__batch *b, struct ly_server *s, int size, bool outbox)
 {
     size_t fit = BATCH_BYTES / packet_size(s);
     *b = (struct ly__batch){.server = s, .size = size};
@@ -47,6 +47,8 @@ int ly__batch_init(struct ly__batch *b, struct ly_server *s, int size)
     b->slot = calloc((size_t)b->size, sizeof(struct ly__packet *));
     b->message = calloc((size_t)b->size, sizeof *b->message);
     b->piece = calloc((size_t)b->size, sizeof *b->piece);
+    if (outbox && !s->options.reply_at_once && s->address.u.family != AF_UNIX)
+        b->outbox = ly__outbox_new(s); /* without memory for it, answers go out at once */
     if (b->slot && b->message && b->piece)
         return 0;
     ly__batch_done(b);
@@ -60,6 +62,7 @@ void ly__batch_done(struct ly__batch *b)
     free((void *)b->slot);
     free(b->message);
     free(b->piece);
+    free(b->outbox);
     *b = (struct ly__batch){0};
 }
 
@@ -108,22 +111,23 @@ int ly__batch_fill(struct ly__batch *b, struct ly_sock *sock, struct ly__accepto
     ssize_t r;
     if (b->drained) {
         b->drained = false;
+        b->count = b->next = 0;
         return 0;
     }
     int n = prepare(b);
     do {
         struct receive call = {b->message, (unsigned)n};
         r = n > 0 ? ly__io_call(&sock->io, LY__IN, LY__NOWAIT, receive, &call) : -ENOMEM;
-        if (r == -EAGAIN && ly__listener_is_shut_down(&sock->io))
-            return -EINVAL;
+        if (r == -EAGAIN && b->count == 0 && ly__listener_is_shut_down(&sock->io))
+            return -EINVAL; /* it was waited for, and yet nothing is there */
     } while (r < 0 && (r = ly__accept_failed(b->server, a, (int)r)) == 1);
+    b->next = 0;
+    b->count = r > 0 ? (int)r : 0;
     if (r <= 0)
         return (int)r;
     a->paused_until = 0;
     a->pausing = false;
-    b->next = 0;
-    b->count = (int)r;
-    b->drained = r < n;
+    b->drained = r < n && r < LY__BATCH_MANY;
     for (int i = 0; i < r; i++)
         b->slot[i]->rq.sock = sock;
     return (int)r;

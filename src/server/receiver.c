@@ -18,6 +18,8 @@
 #include <string.h>
 
 #define BATCH 64
+#define TURN_NS \
+    500000 /* others on the loop get a turn at least so often, and if one waits for it, each batch */
 
 /* ---- who leads ---- */
 
@@ -43,6 +45,7 @@ static void name_left(struct ly__fiber *f, const struct ly_request *rq)
     f->task.name[n] = 0;
 }
 
+/* What the others lay aside while they led is sent first: its handler waits for something else. */
 static void take_lead(struct ly__receiver *r, struct ly__fiber *self)
 {
     if (r->leader) {
@@ -51,6 +54,7 @@ static void take_lead(struct ly__receiver *r, struct ly__fiber *self)
     }
     r->handled = NULL;
     r->leader = self;
+    ly__outbox_flush(r->batch.outbox);
 }
 
 static int follow(void *arg);
@@ -72,32 +76,45 @@ static int have_standby(struct ly__worker *w)
 
 static void run(struct ly__worker *w, struct ly__fiber *self, struct ly_request *rq)
 {
-    if (have_standby(w) < 0)
-        ly__request_fail(rq, w->counters, "fiber", -ENOMEM);
-    else if (ly__request_verify(rq, w->counters))
-        ly__request_run(rq, w->counters);
-    ly__request_close(rq);
+    w->loop->budget = LY__FIBER_BUDGET; /* as a new fiber would have it */
+    ly__request_through(rq, w->counters);
     while (self->task.scope != self->task.home)
         ly_scope_close(self->task.scope); /* the handler left it open */
 }
 
-/* Serve one datagram, which has its slot. Whether self leads afterwards. */
-static bool serve(struct ly__worker *w, struct ly__fiber *self, struct ly__packet *p)
+/*
+ * Serve what is in the batch as long as self leads. The slot is that of one request: it passes from each to
+ * the next, and goes with the one that is suspended.
+ */
+static void serve(struct ly__worker *w, struct ly__fiber *self)
 {
     struct ly__receiver *r = &w->receiver;
-    ly__count(&w->counters->accepted);
+    struct ly__packet *p;
     atomic_fetch_add_explicit(&w->counters->active, 1, memory_order_relaxed);
-    r->handled = p;
-    w->loop->budget = LY__FIBER_BUDGET; /* as a new fiber would have it */
-    run(w, self, &p->rq);
-    bool leads = r->leader == self;
-    if (leads)
-        r->handled = NULL;
-    else
-        ly__packet_free(p);
+    if (r->batch.outbox)
+        ly__outbox_begin(r->batch.outbox, w->server->listener[w->index]);
+    while (r->leader == self && !is_over(w) && (p = ly__batch_take(&r->batch))) {
+        r->handled = p;
+        run(w, self, &p->rq);
+        if (r->leader == self) {
+            r->handled = NULL;
+            ly__outbox_hurry(r->batch.outbox);
+        } else {
+            ly__packet_free(p);
+        }
+    }
+    if (r->leader == self)
+        ly__outbox_flush(r->batch.outbox);
     atomic_fetch_sub_explicit(&w->counters->active, 1, memory_order_relaxed);
     ly__slot_give(w->server);
-    return leads;
+}
+
+/* Without anybody to lead on, a datagram is not served. It has its slot. */
+static void fail_one(struct ly__worker *w, int error)
+{
+    struct ly__packet *p = ly__batch_take(&w->receiver.batch);
+    ly__request_fail(&p->rq, w->counters, "fiber", error);
+    ly__slot_give(w->server);
 }
 
 /* ---- leading ---- */
@@ -110,15 +127,30 @@ static int await_datagrams(struct ly__worker *w, struct ly__fiber *self)
     return r;
 }
 
+static void give_way(struct ly__worker *w)
+{
+    struct ly__receiver *r = &w->receiver;
+    size_t own = r->standby && !r->standby->parked;
+    int64_t now = ly_now();
+    if (w->loop->nready <= own && now - r->turn_began < TURN_NS)
+        return;
+    r->turn_began = now;
+    ly__fiber_yield();
+}
+
 /* With an empty batch. Returns 0 or an error. */
 static int receive(struct ly__worker *w, struct ly__fiber *self)
 {
     struct ly_server *s = w->server;
     int r = ly__batch_fill(&w->receiver.batch, s->listener[w->index], &w->acceptor);
-    if (r > 0)
-        ly__fiber_yield(); /* others get a turn for each batch */
-    else if (r == 0 && !w->acceptor.paused_until)
+    if (r >= LY__BATCH_MANY)
+        ly__io_leave(&s->listener[w->index]->io); /* the answers cost less then */
+    if (r > 0) {
+        atomic_fetch_add_explicit(&w->counters->accepted, (unsigned)r, memory_order_relaxed);
+        give_way(w);
+    } else if (r == 0 && !w->acceptor.paused_until) {
         r = await_datagrams(w, self);
+    }
     ly__acceptor_act(w);
     return r > 0 ? 0 : r;
 }
@@ -134,7 +166,11 @@ static int step(struct ly__worker *w, struct ly__fiber *self)
         ly__slot_give(w->server);
         e = receive(w, self);
     } else {
-        serve(w, self, ly__batch_take(&r->batch));
+        e = have_standby(w);
+        if (e == 0)
+            serve(w, self);
+        else
+            fail_one(w, e);
         e = 0;
     }
     return e == -ETIMEDOUT && ly_cancelled() == 0 ? 0 : e;
@@ -193,7 +229,7 @@ int ly__receiver_start(struct ly__worker *w)
 {
     struct ly__receiver *r = &w->receiver;
     *r = (struct ly__receiver){0};
-    int e = ly__batch_init(&r->batch, w->server, BATCH);
+    int e = ly__batch_init(&r->batch, w->server, BATCH, true);
     return e < 0 ? e : have_standby(w);
 }
 

@@ -46,7 +46,9 @@ void ly__connection_init(const struct ly_server *s, struct ly_sock *sock, int fd
 bool ly__request_verify(struct ly_request *rq, struct ly__counters *counters)
 {
     int (*verify)(struct ly_request *) = rq->server->options.hooks.verify_request;
-    int r = verify ? verify(rq) : 1;
+    if (!verify)
+        return true;
+    int r = verify(rq);
     rq->state = NULL;
     if (r > 0)
         return true;
@@ -85,7 +87,7 @@ void ly__request_close(struct ly_request *rq)
     if (rq->packet || ly_sock_fileno(rq->sock) < 0)
         return;
     ly_shutdown(rq->sock, SHUT_WR); /* fails when the client has gone: just as well */
-    ly__io_close(&rq->sock->io); /* whatever the handler has left open over it */
+    ly__io_close(&rq->sock->io);    /* whatever the handler has left open over it */
 }
 
 struct ly_request *ly__request_of(struct ly_server *s, const struct ly__arrival *a, struct ly_request *own,
@@ -105,9 +107,7 @@ void ly__request_here(struct ly_server *s, const struct ly__arrival *a)
     struct ly__counters *c = &s->counters[0];
 
     atomic_fetch_add(&c->active, 1);
-    if (ly__request_verify(rq, c))
-        ly__request_run(rq, c);
-    ly__request_close(rq);
+    ly__request_through(rq, c);
     atomic_fetch_sub(&c->active, 1);
     ly__slot_give(s);
 }

@@ -205,16 +205,21 @@ struct ly__packet {
 /* What was received in one call. A slot whose packet was kept gets a new one before the next. */
 struct ly__batch {
     struct ly_server *server;
-    int size;        /* slots */
-    int count, next; /* received, and the first of them that was not taken */
-    bool drained;    /* the socket had no more than the last call gave */
+    int size;                  /* slots */
+    int count, next;           /* received, and the first of them that was not taken */
+    bool drained;              /* the socket had no more than the last call gave */
+    struct ly__outbox *outbox; /* where answers wait for each other; NULL: they go out at once */
     struct ly__packet **slot;
     struct mmsghdr *message; /* one for each slot, which point at it */
     struct iovec *piece;
 };
 
-/* Slots are at most size, and fewer where packets are large. Returns 0 or -ENOMEM. */
-int ly__batch_init(struct ly__batch *b, struct ly_server *s, int size);
+/* So many at once say that the server is busy: more will have come while they are served. */
+#define LY__BATCH_MANY 8
+
+/* Slots are at most size, and fewer where packets are large. outbox: whether answers may wait for each other.
+ * Returns 0 or -ENOMEM. */
+int ly__batch_init(struct ly__batch *b, struct ly_server *s, int size, bool outbox);
 void ly__batch_done(struct ly__batch *b);
 
 /* Receive, without waiting, into an empty batch. Returns the datagrams; 0 (none is there: wait; or accepting
@@ -240,6 +245,20 @@ static inline struct ly__packet *ly__packet_of(struct ly_request *rq)
 
 /* ---- answers (reply.c) ---- */
 
+/*
+ * Answers to the datagrams of a batch that go out by one call. Those of the task that runs the handlers are
+ * put in, and sent when the batch is done, when there are many, and before the task waits.
+ */
+struct ly__outbox;
+
+struct ly__outbox *ly__outbox_new(struct ly_server *s);
+/* The calling task runs the handlers of a batch received from sock from now on. */
+void ly__outbox_begin(struct ly__outbox *o, struct ly_sock *sock);
+/* Send what is in it. NULL is accepted. May suspend. */
+void ly__outbox_flush(struct ly__outbox *o);
+/* The same if something has been in it for some milliseconds. */
+void ly__outbox_hurry(struct ly__outbox *o);
+
 /* Send what was collected, if anything was; an error is told. Returns it. */
 int ly__reply_send_gathered(struct ly_request *rq, struct ly__counters *counters);
 void ly__reply_drop_gathered(struct ly_request *rq);
@@ -264,6 +283,14 @@ void ly__request_close(struct ly_request *rq);
 /* The request of what has arrived: of a connection in *own and *sock, of a datagram where it is. */
 struct ly_request *ly__request_of(struct ly_server *s, const struct ly__arrival *a, struct ly_request *own,
                                   struct ly_sock *sock);
+
+/* verify_request and all that follows, in the calling task; the slot is the caller's. */
+static inline void ly__request_through(struct ly_request *rq, struct ly__counters *counters)
+{
+    if (ly__request_verify(rq, counters))
+        ly__request_run(rq, counters);
+    ly__request_close(rq);
+}
 
 /* All of a request's life, in the calling task. The request has its slot, which is given back. */
 void ly__request_here(struct ly_server *s, const struct ly__arrival *a);

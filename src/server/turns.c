@@ -43,7 +43,8 @@ static int gate_init(struct gate *g, struct ly_server *s, int batch)
     /* A thread that waits has to be known: now, so that no wait later fails for want of memory. */
     if (!ly__task_self())
         return -ENOMEM;
-    int r = s->datagrams ? ly__batch_init(&g->batch, s, batch) : watch_listeners(g);
+    int r =
+        s->datagrams ? ly__batch_init(&g->batch, s, batch, batch > 1 && !ly__loop_here) : watch_listeners(g);
     if (r < 0)
         return r;
     ly__io_init(&g->stop, s->stop_fd);
@@ -77,6 +78,12 @@ static void after_turn(struct ly_server *s, bool actions)
         s->options.hooks.service_actions(s);
 }
 
+/* Requests that run, or were received already, are to end. */
+static bool is_cancelled(struct ly_server *s)
+{
+    return !ly__accepts(s) && (atomic_load(&s->stage) == LY__CANCELLING || ly_cancelled() < 0);
+}
+
 /* Take one connection. Returns 1, 0 (none waits, or accepting pauses), or an error. */
 static int take_connection(struct gate *g, struct ly__arrival *a)
 {
@@ -98,6 +105,30 @@ static int take_packet(struct gate *g, struct ly__arrival *a)
     return 1;
 }
 
+static void flush(void *outbox)
+{
+    ly__outbox_flush(outbox);
+}
+
+/* Serve the rest of a batch in the calling task, with the slot and count of the request that begins it. */
+static void serve_batch(struct gate *g, struct ly__packet *p)
+{
+    struct ly_server *s = g->server;
+    struct ly__outbox *o = g->batch.outbox;
+    if (o)
+        ly__outbox_begin(o, s->listener[0]);
+    ly__held_back = (struct ly__held_back){o ? flush : NULL, o};
+    atomic_fetch_add(&s->counters[0].active, 1);
+    do {
+        ly__request_through(&p->rq, &s->counters[0]);
+        ly__outbox_hurry(o);
+    } while (!is_cancelled(s) && (p = ly__batch_take(&g->batch)));
+    atomic_fetch_sub(&s->counters[0].active, 1);
+    ly__held_back = (struct ly__held_back){NULL, NULL};
+    ly__outbox_flush(o);
+    ly__slot_give(s);
+}
+
 /* Take and begin one request, which has its slot. */
 static int begin_one(struct gate *g)
 {
@@ -108,8 +139,12 @@ static int begin_one(struct gate *g)
         ly__slot_give(s);
         return r;
     }
-    ly__count(&s->counters[0].accepted);
-    s->policy->begin(s, &a);
+    int more = a.packet ? g->batch.count - g->batch.next : 0;
+    atomic_fetch_add_explicit(&s->counters[0].accepted, 1 + (unsigned)more, memory_order_relaxed);
+    if (g->batch.size > 1)
+        serve_batch(g, a.packet);
+    else
+        s->policy->begin(s, &a);
     return 1;
 }
 
@@ -175,16 +210,6 @@ static int turn(struct gate *g, int64_t deadline)
     return own_time && ly_now() < deadline ? 0 : r;
 }
 
-/* Datagrams that were received are requests that run: they are finished, unless those are cancelled. */
-static void serve_rest(struct gate *g)
-{
-    struct ly_server *s = g->server;
-    bool blocked;
-    while (!ly__batch_is_empty(&g->batch) && atomic_load(&s->stage) < LY__CANCELLING && ly_cancelled() == 0)
-        if (try_one(g, &blocked) != 1)
-            return;
-}
-
 static int serve(struct gate *g)
 {
     struct ly_server *s = g->server;
@@ -198,7 +223,6 @@ static int serve(struct gate *g)
             r = 0;
         after_turn(s, true);
     }
-    serve_rest(g);
     return r < 0 ? r : 0;
 }
 

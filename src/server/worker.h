@@ -19,6 +19,7 @@ struct ly__receiver {
     struct ly__packet *handled; /* what the leader's handler has; NULL: it is outside of handlers */
     struct ly__fiber *standby;  /* NULL: none, unless it is `coming` */
     bool coming;                /* a fiber was started and has not run yet */
+    int64_t turn_began;         /* when the others on the loop last had one */
 };
 
 struct ly__worker {
