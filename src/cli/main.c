@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The program: finds the command's row and runs it. */
 #include "cli/command.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -121,9 +122,14 @@ static int run_help(int argc, char **argv)
 static bool keep_standard_streams(void)
 {
     static const int flags[] = {O_RDONLY, O_RDONLY, O_WRONLY};
-    for (int fd = 0; fd < 3; fd++)
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", flags[fd]) != fd)
+    for (int fd = 0; fd < 3; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF)
+            continue;
+        if (open("/dev/null", flags[fd]) != fd) {
+            fprintf(stderr, "lanyard: a standard stream is closed, and /dev/null cannot take its place\n");
             return false;
+        }
+    }
     return true;
 }
 

@@ -66,7 +66,7 @@ static int client(void *arg)
     (void)arg;
     while (soak.begun++ < soak.connections) {
         struct ly_sock *s;
-        if (ly_socket(&s, soak.address.u.family, SOCK_STREAM, 0) < 0)
+        if (ly_socket(&s, soak.address.u.family, soak.address.type, 0) < 0)
             return -1;
         ly_sock_set_timeout(s, 20000);
         if (ly_sock_connect(s, &soak.address) < 0)
