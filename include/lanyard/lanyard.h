@@ -4,6 +4,7 @@
 #define LANYARD_LANYARD_H
 
 #include <lanyard/address.h>
+#include <lanyard/async.h>
 #include <lanyard/buffer.h>
 #include <lanyard/challenge.h>
 #include <lanyard/channel.h>
