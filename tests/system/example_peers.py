@@ -355,6 +355,7 @@ class ServerPair:
             crowd(one, n)
         else:
             one(0)
+        self.assertEqual(len(peers), n)
         output = program.stop()
         if kind is None:
             self.check_output(output, peers)
@@ -372,6 +373,11 @@ class ServerPair:
 
     def test_our_server_and_100_python_clients_at_once(self):
         self.converse(None, CROWD)
+
+    def test_our_server_and_100_python_clients_at_once_through_the_proxies(self):
+        for kind in ("cut", "glue") if self.through_cut else ("glue",):
+            with self.subTest(kind=kind):
+                self.converse(kind, CROWD)
 
     def test_our_server_outlives_a_client_that_resets_and_one_that_says_nothing(self):
         program, port = self.start_server(self.server, *self.server_arguments)
@@ -410,3 +416,12 @@ class ClientPair:
 
     def test_our_client_and_a_python_server_whose_bytes_arrive_glued(self):
         self.check_client("glue")
+
+    def test_100_of_our_clients_and_a_python_server_at_once(self):
+        port = self.serve(self.answer)
+
+        def one(_):
+            output = self.run_client(self.client, port, self.typed, *self.client_arguments)
+            self.assertEqual(output, self.printed)
+
+        crowd(one)
