@@ -15,6 +15,7 @@
 #include <lanyard/frame.h>
 #include <lanyard/framing.h>
 #include <lanyard/http.h>
+#include <lanyard/http_server.h>
 #include <lanyard/json.h>
 #include <lanyard/log.h>
 #include <lanyard/option.h>

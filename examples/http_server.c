@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An HTTP server with a handler for each path: http_server [ADDRESS [FOLDER]]
+ *
+ *     curl http://127.0.0.1:8080/hello?name=Ann     GET parameters, decoded
+ *     curl -d name=Ann http://127.0.0.1:8080/hello  POST parameters, decoded
+ *     curl -T file http://127.0.0.1:8080/echo       a body of any length comes back as it is read
+ *     curl http://127.0.0.1:8080/files/README.md    a file of FOLDER (default: the current one)
+ *     curl -u user:secret http://127.0.0.1:8080/private
+ *
+ * Each connection is served by a fiber; with another policy in the options the same handlers run in threads
+ * or processes.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <lanyard/lanyard.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int hello(struct ly_http *x)
+{
+    char name[100] = "world", text[200];
+    struct ly_http_text form;
+    ssize_t n = ly_http_parameter(x, "name", name, sizeof name);
+    if (ly_http_request(x)->method == LY_HTTP_POST) {
+        int r = ly_http_read_all(x, 4096, &form);
+        if (r < 0)
+            return r;
+        n = ly_http_form_get(form, "name", name, sizeof name);
+    }
+    if (n < 0 && n != -ENOENT)
+        return 400;
+    int length = snprintf(text, sizeof text, "hello, %s\n", name);
+    return ly_http_answer(x, 200, "text/plain; charset=utf-8", text, (size_t)length);
+}
+
+static int echo(struct ly_http *x)
+{
+    char buf[16384];
+    ssize_t n = ly_http_read(x, buf, sizeof buf); /* a client that waits for 100 Continue gets it here */
+    int r = n < 0 ? (int)n : ly_http_begin(x, 200, "application/octet-stream", -1);
+    while (r == 0 && n > 0) {
+        r = ly_http_write(x, buf, (size_t)n);
+        if (r == 0)
+            n = ly_http_read(x, buf, sizeof buf);
+    }
+    return n < 0 ? (int)n : r;
+}
+
+/* The path was resolved before it came here: no segment of it is "..". Links are not followed. */
+static int file(struct ly_http *x)
+{
+    const int *folder = ly_http_user(x);
+    const char *name = ly_http_rest(x);
+    int fd = openat(*folder, *name ? name : ".", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0)
+        return 404;
+    int r = ly_http_answer_file(x, 200, NULL, fd);
+    close(fd);
+    return r == -EISDIR || r == -EINVAL ? 404 : r;
+}
+
+static int secret(struct ly_http *x)
+{
+    char text[200];
+    const char *user, *password;
+    if (ly_http_credentials(x, text, sizeof text, &user, &password) < 0 || strcmp(user, "user") != 0 ||
+        strcmp(password, "secret") != 0)
+        return ly_http_challenge(x, "example");
+    return ly_http_answer(x, 200, "text/plain", "you are in\n", 11);
+}
+
+static int broken(struct ly_http *x)
+{
+    (void)x;
+    return -EIO; /* answered by 500, and reported on standard error */
+}
+
+static void log_line(const struct ly_http_record *record)
+{
+    char peer[LY_ADDRESS_TEXT];
+    ly_address_format(&record->rq->peer, peer, sizeof peer);
+    fprintf(stderr, "%s \"%.*s %.*s\" %d %lld\n", peer, (int)record->method.length,
+            record->method.bytes ? record->method.bytes : "", (int)record->target.length,
+            record->target.bytes ? record->target.bytes : "", record->status, (long long)record->sent);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct ly_http_route routes[] = {
+        {LY_HTTP_GET | LY_HTTP_POST, "/hello", hello, 0},
+        {LY_HTTP_POST | LY_HTTP_PUT, "/echo", echo, INT64_MAX},
+        {LY_HTTP_GET, "/files/*", file, 0},
+        {LY_HTTP_GET, "/private", secret, 0},
+        {LY_HTTP_GET, "/broken", broken, 0},
+        {0},
+    };
+    struct ly_server *server;
+    char text[LY_ADDRESS_TEXT];
+    struct ly_address address;
+    int folder = open(argc > 2 ? argv[2] : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    struct ly_http_site site = {.routes = routes, .name = "lanyard", .log = log_line, .user = &folder};
+    struct ly_server_options options = {.address = argc > 1 ? argv[1] : "tcp://127.0.0.1:8080",
+                                        .handler.handle = ly_http_serve,
+                                        .user = &site};
+    int r = folder < 0 ? -errno : ly_server_open(&server, &options);
+    if (r == 0) {
+        ly_server_address(server, &address);
+        ly_address_format(&address, text, sizeof text);
+        printf("serving %s\n", text);
+        fflush(stdout);
+        r = ly_serve_forever(server);
+    }
+    if (r < 0)
+        fprintf(stderr, "http_server: %s\n", ly_error_text(r));
+    return r < 0;
+}
