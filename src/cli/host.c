@@ -75,6 +75,12 @@ static const char *hint(int error)
     return "";
 }
 
+/* Servers are reached by streams: the library's other schemes name none. */
+static bool names_server(const char *address)
+{
+    return begins(address, "tcp://") || (begins(address, "unix:") && address[strlen("unix:")]);
+}
+
 int ly__client_open(struct ly__client *c, const char *command, const char *host)
 {
     struct ly_sock *sock;
@@ -84,6 +90,8 @@ int ly__client_open(struct ly__client *c, const char *command, const char *host)
         ly__cli_say(command, "the default socket's folder belongs to somebody else; name the server");
         return r;
     }
+    if (r == 0 && !names_server(c->address))
+        r = LY_EADDRESS;
     if (r == 0)
         r = ly_connect(&sock, c->address, NULL);
     if (r == 0 && begins(c->address, "tcp:"))

@@ -61,11 +61,19 @@ static int check_tcp(const char *address, bool insecure_loopback, char *ret_text
     return 0;
 }
 
+/* Only streams with a name of our choice are served: what else the library can listen on would not have been
+ * checked. */
 static int check(const char *address, bool insecure_loopback, char *ret_text)
 {
+    struct ly_address a;
     if (strncmp(address, "tcp:", 4) == 0)
         return check_tcp(address, insecure_loopback, ret_text);
-    if (strncmp(address, "unix:@", 6) == 0 && !insecure_loopback)
+    int r = ly_address_parse(&a, address);
+    if (r < 0)
+        return fail(address, r);
+    if (a.u.family != AF_UNIX || a.type != SOCK_STREAM || a.length <= sizeof a.u.family)
+        return fail(address, LY_EADDRESS);
+    if (!a.u.un.sun_path[0] && !insecure_loopback)
         return refuse(
             address,
             "an abstract name has no permissions, so every user of this machine could run commands as "

@@ -212,6 +212,13 @@ class Answers(ServerCase):
         done = cli("ping", env=os.environ | {"LANYARD_HOST": self.server.address})
         self.assertEqual(done.returncode, 0)
 
+    def test_a_server_is_not_named_by_the_librarys_other_schemes(self):
+        for address in "unix:", "udp://127.0.0.1:9", "unix-dgram:/x", "unix-seqpacket:@x":
+            with self.subTest(address):
+                done = cli("ping", address)
+                self.assertEqual((done.returncode != 0, done.stdout), (True, b""))
+                self.assertIn(b"expected unix:PATH", done.stderr)
+
     def test_the_sockets_file_is_for_its_owner_alone(self):
         self.assertEqual(stat.S_IMODE(self.server.path.stat().st_mode), 0o600)
 
@@ -270,7 +277,13 @@ class Refusals(unittest.TestCase):
                                 (["tcp://:0", "--insecure-loopback"], "can be reached from the network"),
                                 (["tcp://[::]:0", "--insecure-loopback"], "can be reached from the network"),
                                 (["tcp://192.0.2.1:0", "--insecure-loopback"], "can be reached from the network"),
+                                (["tcp://<broadcast>:0", "--insecure-loopback"], "can be reached from the network"),
                                 (["unix:@name"], "no permissions"), (["127.0.0.1:80"], "expected unix:PATH"),
+                                (["unix:"], "expected unix:PATH"), (["unix:", "--insecure-loopback"], "expected unix:PATH"),
+                                (["udp://127.0.0.1:0", "--insecure-loopback"], "expected unix:PATH"),
+                                (["udp://0.0.0.0:0"], "expected unix:PATH"), (["unix-dgram:"], "expected unix:PATH"),
+                                (["unix-dgram:/tmp/x"], "expected unix:PATH"), (["unix-seqpacket:@name"], "expected unix:PATH"),
+                                (["unix-seqpacket:/tmp/x"], "expected unix:PATH"),
                                 (["tcp://127.0.0.1:99999", "--insecure-loopback"], "malformed"), (["unix:" + "x" * 200], "malformed"),
                                 (["unix:/no/such/folder/s"], "no such file")):
             with self.subTest(arguments):
