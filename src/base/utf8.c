@@ -78,10 +78,24 @@ size_t ly__utf8_encode(uint32_t code, char out[LY__UTF8_MAX])
     return length;
 }
 
-/* Bytes below 0x80 at the beginning of s, counted eight at a time. */
+/* A block is so short that a hostile mixture gains little by spoiling it, and long enough for vectors. */
+#define BLOCK 64
+
+static bool block_is_ascii(const char *s)
+{
+    uint64_t words[BLOCK / 8], all = 0;
+    memcpy(words, s, BLOCK);
+    for (size_t i = 0; i < BLOCK / 8; i++)
+        all |= words[i];
+    return !(all & 0x8080808080808080);
+}
+
+/* Bytes below 0x80 at the beginning of s, counted a block and then eight at a time. */
 static size_t ascii_span(const char *s, size_t n)
 {
     size_t i = 0;
+    while (n - i >= BLOCK && block_is_ascii(s + i))
+        i += BLOCK;
     for (uint64_t word; n - i >= sizeof word; i += sizeof word) {
         memcpy(&word, s + i, sizeof word);
         if (word & 0x8080808080808080)
@@ -106,4 +120,40 @@ size_t ly__utf8_span(const char *s, size_t n)
         i += length;
     }
     return i;
+}
+
+size_t ly__utf8_malformed(const char *s, size_t n)
+{
+    size_t length;
+    size_t right = match(s, n, &length);
+    return right ? right : 1;
+}
+
+static bool begins(char c)
+{
+    return ((uint8_t)c & 0xc0) != 0x80;
+}
+
+static size_t count_block(const char *s)
+{
+    uint8_t count = 0;
+    for (size_t i = 0; i < BLOCK; i++)
+        count = (uint8_t)(count + begins(s[i]));
+    return count;
+}
+
+size_t ly__utf8_take(const char *s, size_t n, size_t *count)
+{
+    size_t wanted = *count, seen = 0, i = 0;
+    /* A block is only skipped when it begins no more characters than are wanted. */
+    for (size_t more; n - i >= BLOCK && seen + (more = count_block(s + i)) <= wanted; i += BLOCK)
+        seen += more;
+    for (; i < n; i++) {
+        if (begins(s[i]) && seen++ == wanted) {
+            *count = wanted;
+            return i;
+        }
+    }
+    *count = seen;
+    return n;
 }

@@ -27,6 +27,13 @@ size_t ly__utf8_span(const char *s, size_t n);
 /* Whether the n bytes at s, which ly__utf8_decode refused, may become a character when more bytes follow. */
 bool ly__utf8_is_cut(const char *s, size_t n);
 
+/* How many of the n bytes at s, at least 1, which ly__utf8_decode refused, one replacement stands for: the
+ * longest beginning of a character that is there (Unicode 15, 3.9, U+FFFD Substitution of Maximal Subparts). */
+size_t ly__utf8_malformed(const char *s, size_t n);
+
+/* How many bytes the first *count characters of n valid bytes have; *count becomes how many there are. */
+size_t ly__utf8_take(const char *s, size_t n, size_t *count);
+
 static inline bool ly__utf8_valid(const char *s, size_t n)
 {
     return ly__utf8_span(s, n) == n;

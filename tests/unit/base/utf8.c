@@ -101,6 +101,47 @@ static void the_span_ends_at_the_first_malformed_byte_wherever_it_lies(void **st
     assert_true(ly__utf8_valid("a\0b", 3));
 }
 
+static void a_replacement_stands_for_the_longest_beginning_of_a_character(void **state)
+{
+    (void)state;
+    assert_int_equal(ly__utf8_malformed("\x80\x80", 2), 1);
+    assert_int_equal(ly__utf8_malformed("\xc0\x80", 2), 1);
+    assert_int_equal(ly__utf8_malformed("\xe4\xbd", 2), 2);
+    assert_int_equal(ly__utf8_malformed("\xe4\xbd\x20", 3), 2);
+    assert_int_equal(ly__utf8_malformed("\xed\xa0\x80", 3), 1); /* a surrogate: ED A0 begins nothing */
+    assert_int_equal(ly__utf8_malformed("\xf0\x9f\x98\xf0", 4), 3);
+}
+
+static void so_many_characters_are_taken_wherever_they_lie(void **state)
+{
+    (void)state;
+    char text[3 * 300];
+    for (size_t i = 0; i < sizeof text; i += 3)
+        memcpy(text + i, i % 2 ? "\xe4\xbd\xa0" : "a\xc3\xa9", 3); /* one character, or two */
+    for (size_t wanted = 0, bytes = 0; bytes < sizeof text; wanted++) {
+        size_t count = wanted;
+        assert_int_equal(ly__utf8_take(text, sizeof text, &count), bytes);
+        assert_int_equal(count, wanted);
+        bytes += (uint8_t)text[bytes] < 0x80 ? 1 : (uint8_t)text[bytes] < 0xe0 ? 2 : 3;
+    }
+    size_t count = SIZE_MAX;
+    assert_int_equal(ly__utf8_take(text, sizeof text, &count), sizeof text);
+    assert_int_equal(count, 450);
+    assert_int_equal(ly__utf8_take("", 0, &count), 0);
+    assert_int_equal(count, 0);
+}
+
+static void a_long_span_ends_at_the_first_malformed_byte(void **state)
+{
+    (void)state;
+    char text[300];
+    for (size_t bad = 0; bad < sizeof text; bad++) {
+        memset(text, 'a', sizeof text);
+        text[bad] = (char)0xff;
+        assert_int_equal(ly__utf8_span(text, sizeof text), bad);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -110,6 +151,9 @@ int main(void)
         cmocka_unit_test(a_cut_character_is_told_from_a_malformed_one),
         cmocka_unit_test(nothing_is_no_character),
         cmocka_unit_test(the_span_ends_at_the_first_malformed_byte_wherever_it_lies),
+        cmocka_unit_test(a_long_span_ends_at_the_first_malformed_byte),
+        cmocka_unit_test(a_replacement_stands_for_the_longest_beginning_of_a_character),
+        cmocka_unit_test(so_many_characters_are_taken_wherever_they_lie),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
