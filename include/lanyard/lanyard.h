@@ -12,6 +12,7 @@
 #include <lanyard/error.h>
 #include <lanyard/event.h>
 #include <lanyard/fiber.h>
+#include <lanyard/file.h>
 #include <lanyard/frame.h>
 #include <lanyard/framing.h>
 #include <lanyard/http.h>

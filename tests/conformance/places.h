@@ -29,6 +29,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -132,6 +133,17 @@ static inline void run_places(int which, int (*body)(struct place *p))
 static inline int64_t ms_since(int64_t start)
 {
     return (ly_now() - start) / 1000000;
+}
+
+/* Wait until n bytes have come, for what does not wait itself. */
+static inline bool arrived(struct ly_sock *s, int n)
+{
+    int there = 0;
+    struct pollfd p = {.fd = ly_sock_fileno(s), .events = POLLIN};
+    while (there < n)
+        if (poll(&p, 1, 20000) != 1 || ioctl(p.fd, FIONREAD, &there) < 0)
+            return false;
+    return true;
 }
 
 /* Fill what the connection can hold, so that the next send has to wait. Returns the bytes. */
