@@ -12,7 +12,8 @@
  * The socket's time-out bounds each receive and each send. At time-out 0 a read that has nothing to give
  * returns -EAGAIN, which is not the end (0), and keeps what has come: call again. Any other error of the
  * socket during a read, -ETIMEDOUT among them, makes the file unreadable for good, since bytes may be lost:
- * later reads return LY_EUNREADABLE. Bytes that are not text of the encoding give LY_EDECODE from there on.
+ * later reads return LY_EUNREADABLE. Bytes that are not text of the encoding give LY_EDECODE from there on;
+ * the text before them can be read with ly_file_read.
  */
 #ifndef LANYARD_FILE_H
 #define LANYARD_FILE_H
