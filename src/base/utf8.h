@@ -28,7 +28,8 @@ size_t ly__utf8_span(const char *s, size_t n);
 bool ly__utf8_is_cut(const char *s, size_t n);
 
 /* How many of the n bytes at s, at least 1, which ly__utf8_decode refused, one replacement stands for: the
- * longest beginning of a character that is there (Unicode 15, 3.9, U+FFFD Substitution of Maximal Subparts). */
+ * longest beginning of a character that is there (Unicode 15, 3.9, U+FFFD Substitution of Maximal Subparts).
+ */
 size_t ly__utf8_malformed(const char *s, size_t n);
 
 /* How many bytes the first *count characters of n valid bytes have; *count becomes how many there are. */
