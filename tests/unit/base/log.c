@@ -166,7 +166,7 @@ static void lines_above_the_level_are_dropped(void **state)
     assert_null(strstr(line, "fiber="));
 }
 
-static void the_task_s_id_is_on_its_lines(void **state)
+static void S119_the_task_s_id_is_on_its_lines(void **state)
 {
     int *ends = *state;
     log_to(ends[1], LY_LOG_INFO);
@@ -277,7 +277,7 @@ int main(void)
         cmocka_unit_test(a_long_line_is_cut_well_formed_and_says_so),
         cmocka_unit_test(a_number_that_does_not_fit_is_left_out_whole),
         PIPE_TEST(lines_above_the_level_are_dropped),
-        PIPE_TEST(the_task_s_id_is_on_its_lines),
+        PIPE_TEST(S119_the_task_s_id_is_on_its_lines),
         PIPE_TEST(the_environment_turns_debug_lines_of_areas_on),
         PIPE_TEST(logging_leaves_errno_alone),
         PIPE_TEST(a_full_descriptor_loses_lines_whole),

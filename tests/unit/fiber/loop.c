@@ -244,7 +244,7 @@ IN_LOOPS(fibers_take_turns_in_the_order_of_starting, takes_turns)
 IN_LOOPS(timers_fire_though_fibers_are_always_ready, timers_fire_beside_busy_fibers)
 IN_LOOPS(what_is_due_outside_comes_in_where_a_fiber_gives_way, giving_way)
 IN_LOOPS(thousands_of_fibers_run, many)
-IN_LOOPS(offloaded_work_does_not_hold_the_loop, offloads)
+IN_LOOPS(S91_offloaded_work_does_not_hold_the_loop, offloads)
 IN_LOOPS(offloaded_work_that_has_begun_is_waited_for, offload_is_waited_for)
 IN_LOOPS(a_thread_runs_one_loop_at_a_time, nested)
 
@@ -255,7 +255,7 @@ int main(void)
         cmocka_unit_test(timers_fire_though_fibers_are_always_ready),
         cmocka_unit_test(what_is_due_outside_comes_in_where_a_fiber_gives_way),
         cmocka_unit_test(thousands_of_fibers_run),
-        cmocka_unit_test(offloaded_work_does_not_hold_the_loop),
+        cmocka_unit_test(S91_offloaded_work_does_not_hold_the_loop),
         cmocka_unit_test(offloaded_work_that_has_begun_is_waited_for),
         cmocka_unit_test(a_thread_runs_one_loop_at_a_time),
         cmocka_unit_test(the_watchdog_names_who_holds_a_loop),

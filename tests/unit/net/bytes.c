@@ -290,7 +290,7 @@ static int bytes_behind_a_passed_descriptor_are_not_forgotten(void *arg)
     return 0;
 }
 
-static int recvall_and_sendallv_move_every_byte(void *arg)
+static int S77_recvall_and_sendallv_move_every_byte(void *arg)
 {
     struct ly_sock *a, *b;
     char buf[8], sent[] = "abcdef";
@@ -350,7 +350,7 @@ int main(void)
         BODY(c112_an_urgent_byte_comes_beside_the_others),
         BODY(bytes_behind_an_urgent_one_are_not_forgotten),
         BODY(bytes_behind_a_passed_descriptor_are_not_forgotten),
-        BODY(recvall_and_sendallv_move_every_byte),
+        BODY(S77_recvall_and_sendallv_move_every_byte),
         BODY(many_pieces_larger_than_the_socket_go_out_in_order),
     };
     return EVERYWHERE("net/bytes", bodies);

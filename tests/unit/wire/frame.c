@@ -31,7 +31,7 @@ static ssize_t decode(const char *text, struct ly_frame *ret_frame)
     return ly_frame_decode(bytes, n, ret_frame, NULL);
 }
 
-static void the_reference_frame_is_30_bytes_of_header(void **state)
+static void S5_S73_the_reference_frame_is_30_bytes_of_header(void **state)
 {
     (void)state;
     static const char reference[] = "\x1e\0\0\0{\"total_size\": 10241321431312}";
@@ -52,7 +52,7 @@ static void the_reference_frame_is_30_bytes_of_header(void **state)
     ly_buffer_done(&b);
 }
 
-static void the_tutorials_upload_request_is_written_byte_for_byte(void **state)
+static void S73_S112_the_tutorials_upload_request_is_written_byte_for_byte(void **state)
 {
     (void)state;
     static const char reference[] = "\x33\0\0\0{\"cmd\": \"put\", \"filename\": \"a.txt\", \"filesize\": 11}";
@@ -204,8 +204,8 @@ static void a_buffer_too_small_for_the_head_says_so(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_reference_frame_is_30_bytes_of_header),
-        cmocka_unit_test(the_tutorials_upload_request_is_written_byte_for_byte),
+        cmocka_unit_test(S5_S73_the_reference_frame_is_30_bytes_of_header),
+        cmocka_unit_test(S73_S112_the_tutorials_upload_request_is_written_byte_for_byte),
         cmocka_unit_test(a_body_is_announced_by_size),
         cmocka_unit_test(decoding_says_how_much_is_needed_until_the_head_is_whole),
         cmocka_unit_test(lengths_beyond_the_limit_and_negative_ones_are_refused_at_once),

@@ -51,7 +51,7 @@ static const struct example {
 
 #define EXAMPLES (sizeof examples / sizeof *examples)
 
-static void messages_are_written_as_other_programs_do(void **state)
+static void S72_S75_messages_are_written_as_other_programs_do(void **state)
 {
     (void)state;
     for (size_t i = 0; i < EXAMPLES; i++) {
@@ -66,7 +66,7 @@ static void messages_are_written_as_other_programs_do(void **state)
     }
 }
 
-static void messages_are_found_however_their_bytes_arrive(void **state)
+static void S67_S72_S75_messages_are_found_however_their_bytes_arrive(void **state)
 {
     (void)state;
     for (size_t i = 0; i < EXAMPLES; i++) {
@@ -88,7 +88,7 @@ static void messages_are_found_however_their_bytes_arrive(void **state)
     }
 }
 
-static void lengths_that_are_none_are_refused(void **state)
+static void S72_lengths_that_are_none_are_refused(void **state)
 {
     static const struct {
         struct ly_framing f;
@@ -132,7 +132,7 @@ static void lengths_that_are_none_are_refused(void **state)
     }
 }
 
-static void the_longest_body_is_taken_and_no_longer_one(void **state)
+static void S75_the_longest_body_is_taken_and_no_longer_one(void **state)
 {
     struct ly_message m;
     struct ly_framing line = {.kind = LY_FRAMING_DELIMITER, .delimiter = "\r\n", .max = 4};
@@ -231,10 +231,10 @@ static void a_message_longer_than_the_streams_buffer_is_too_big(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(messages_are_written_as_other_programs_do),
-        cmocka_unit_test(messages_are_found_however_their_bytes_arrive),
-        cmocka_unit_test(lengths_that_are_none_are_refused),
-        cmocka_unit_test(the_longest_body_is_taken_and_no_longer_one),
+        cmocka_unit_test(S72_S75_messages_are_written_as_other_programs_do),
+        cmocka_unit_test(S67_S72_S75_messages_are_found_however_their_bytes_arrive),
+        cmocka_unit_test(S72_lengths_that_are_none_are_refused),
+        cmocka_unit_test(S75_the_longest_body_is_taken_and_no_longer_one),
         cmocka_unit_test(bodies_that_cannot_be_sent_are_refused),
         cmocka_unit_test(framings_that_make_no_sense_are_refused),
         cmocka_unit_test(messages_go_over_a_stream),
