@@ -4,6 +4,7 @@
 #include "fiber/future.h"
 #include "fiber/loop.h"
 #include "fiber/scope.h"
+#include "fiber/trail.h"
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
@@ -177,5 +178,5 @@ int ly_sleep(int64_t ms)
     do
         r = ly__park(until, "time to pass", LY__WAIT_IO);
     while (r == 0);
-    return r == -ETIMEDOUT && ly_now() >= until ? 0 : r;
+    return r == -ETIMEDOUT && ly_now() >= until ? 0 : (int)ly__failed(r);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "reactor/io.h"
 #include "fiber/park.h"
+#include "fiber/trail.h"
 #include "reactor/reactor.h"
 #include <assert.h>
 #include <errno.h>
@@ -281,8 +282,10 @@ static inline __attribute__((always_inline)) bool again(struct ly__io *io, enum 
     }
     if (*r == -EINTR)
         return true;
-    if (*r != -EAGAIN)
+    if (*r != -EAGAIN) {
+        ly__failed(*r);
         return false;
+    }
     set_ready(io, dir, false);
     return deadline != LY__NOWAIT;
 }
@@ -292,7 +295,7 @@ static inline __attribute__((always_inline)) bool again(struct ly__io *io, enum 
     do {                                                  \
         r = before((io), (dir), (deadline), ly__io_wait); \
         if (r < 0)                                        \
-            return r;                                     \
+            return ly__failed(r);                         \
         r = (call);                                       \
         r = r < 0 ? -errno : r;                           \
     } while (again((io), (dir), (deadline), &r))
@@ -311,7 +314,7 @@ static __attribute__((noinline)) ssize_t receive(struct ly__io *io, void *buf, s
     do {
         r = before(io, LY__IN, deadline, wait_here);
         if (r < 0)
-            return r;
+            return ly__failed(r);
         r = recv(io->fd, buf, n, flags | MSG_DONTWAIT);
         r = r < 0 ? -errno : r;
     } while (again(io, LY__IN, deadline, &r));
@@ -377,7 +380,7 @@ ssize_t ly__io_call(struct ly__io *io, enum ly__dir dir, int64_t deadline, ssize
     do {
         r = before(io, dir, deadline, ly__io_wait);
         if (r < 0)
-            return r;
+            return ly__failed(r);
         r = call(io->fd, arg);
     } while (again(io, dir, deadline, &r));
     return r;

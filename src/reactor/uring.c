@@ -16,6 +16,7 @@
  * One io_uring_enter a turn submits and waits.
  */
 #include "fiber/park.h"
+#include "fiber/trail.h"
 #include "reactor/reactor.h"
 #include "reactor/ring.h"
 #include <errno.h>
@@ -284,7 +285,7 @@ static ssize_t uring_recv(struct ly__reactor *r, struct ly__io *io, void *buf, s
         allowed = ly__io_attach(io, r);
     struct io_uring_sqe *sqe = allowed < 0 ? NULL : get_sqe(u);
     if (!sqe)
-        return allowed < 0 ? allowed : -ENOMEM;
+        return ly__failed(allowed < 0 ? allowed : -ENOMEM);
 
     io_uring_prep_recv(sqe, io->fd, buf, n, flags & ~MSG_DONTWAIT);
     sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
@@ -295,10 +296,10 @@ static ssize_t uring_recv(struct ly__reactor *r, struct ly__io *io, void *buf, s
         cancel_recv(u, &op);
     io->in_flight--;
     if (op.res == -ECANCELED)
-        return io->fd < 0 ? -EBADF : wait < 0 ? wait : -ECANCELED;
+        return ly__failed(io->fd < 0 ? -EBADF : wait < 0 ? wait : -ECANCELED);
     atomic_store_explicit(&io->ready[LY__IN], (op.flags & IORING_CQE_F_SOCK_NONEMPTY) != 0 || op.res == 0,
                           memory_order_relaxed);
-    return op.res;
+    return op.res < 0 ? ly__failed(op.res) : op.res;
 }
 
 const struct ly__reactor_ops ly__uring_ops = {

@@ -16,6 +16,7 @@
  * sockets, which can be refused and have to be insisted on, go out at once.
  */
 #include "fiber/task.h"
+#include "fiber/trail.h"
 #include "net/address.h"
 #include "server/server.h"
 #include <errno.h>
@@ -66,7 +67,7 @@ static int answer_packet(struct ly_request *rq, const void *bytes, size_t n)
     struct answer a = {.bytes = bytes, .length = n, .to = &rq->peer};
     struct ly_sock *sock = rq->sock;
     if (rq->peer.length == 0)
-        return -EDESTADDRREQ;
+        return (int)ly__failed(-EDESTADDRREQ);
     ssize_t r = ly__io_call(&sock->io, LY__OUT, LY__NOWAIT, send_answer, &a);
     if (r == -EAGAIN && sock->family == AF_UNIX)
         r = insist(sock, &a, reply_deadline(rq));

@@ -1,24 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* One request, the same in every policy: verify_request, setup, handle, finish, shutdown(SHUT_WR), close. */
+#include "fiber/trail.h"
+#include "server/report.h"
 #include "server/server.h"
 #include <netinet/tcp.h>
-#include <stdio.h>
-#include <unistd.h>
-
-/* The default for handle_error: a report in one write, so that those of many processes stay apart. Not
- * inlined, because its text would lie in every fiber's frame. */
-static __attribute__((noinline)) void report(const struct ly_request *rq, const char *where, int error)
-{
-    static const char rule[] = "----------------------------------------\n";
-    char peer[LY_ADDRESS_TEXT], text[LY_ADDRESS_TEXT + 256];
-
-    ly_address_format(&rq->peer, peer, sizeof peer);
-    int n = snprintf(text, sizeof text, "%sRequest from %s failed in %s: %s (%s)\n%s", rule, peer, where,
-                     ly_error_name(error), ly_error_text(error), rule);
-    size_t length = n < (int)sizeof text ? (size_t)n : sizeof text - 1;
-    if (write(STDERR_FILENO, text, length) < 0)
-        return; /* nobody left to tell */
-}
 
 void ly__request_fail(struct ly_request *rq, struct ly__counters *counters, const char *where, int error)
 {
@@ -27,7 +12,7 @@ void ly__request_fail(struct ly_request *rq, struct ly__counters *counters, cons
     if (hooks->handle_error)
         hooks->handle_error(rq, where, error);
     else
-        report(rq, where, error);
+        ly__report(rq, where, error);
 }
 
 void ly__connection_init(const struct ly_server *s, struct ly_sock *sock, int fd)
@@ -58,8 +43,8 @@ bool ly__request_verify(struct ly_request *rq, struct ly__counters *counters)
     return false;
 }
 
-static int step(struct ly_request *rq, struct ly__counters *counters, int (*fn)(struct ly_request *),
-                const char *where)
+LY__STEPS static int step(struct ly_request *rq, struct ly__counters *counters,
+                          int (*fn)(struct ly_request *), const char *where)
 {
     int r = fn ? fn(rq) : 0;
     if (r < 0)
@@ -67,9 +52,10 @@ static int step(struct ly_request *rq, struct ly__counters *counters, int (*fn)(
     return r < 0 ? r : 0;
 }
 
-int ly__request_run(struct ly_request *rq, struct ly__counters *counters)
+LY__STEPS int ly__request_run(struct ly_request *rq, struct ly__counters *counters)
 {
     const struct ly_handler *h = &rq->server->options.handler;
+    ly__trail_forget();
     int r = step(rq, counters, h->setup, "setup");
     if (r < 0)
         return r;

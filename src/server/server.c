@@ -2,6 +2,7 @@
 /* Servers: options, life, counters. */
 #include "server/server.h"
 #include "fiber/loop.h"
+#include "fiber/trail.h"
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -100,6 +101,8 @@ int ly_server_open(struct ly_server **ret_server, const struct ly_server_options
     struct ly_server *s = calloc(1, sizeof *s);
     if (!s)
         return -ENOMEM;
+    if (!options->hooks.handle_error)
+        ly__trail_read(); /* by the default report */
     s->references = 1;
     s->stop_fd = s->cancel_fd = s->room_fd = s->handed_out_fd = -1;
     atomic_init(&s->threads.cancel_fd, -1);

@@ -145,13 +145,14 @@ static int capture_errors(int *ret_read)
     return old;
 }
 
-ROW(C30_the_default_report_names_operation_peer_and_error, ALL)
+/* What the server reports of one client that says "x"; the client's address in *ret_peer. */
+static const char *report_of(const struct cell *c, struct ly_server_options o, char *ret_peer)
 {
+    static char report[4096];
     struct served s;
     struct ly_address me;
-    char report[2048] = "", peer[LY_ADDRESS_TEXT];
     int from, old = capture_errors(&from);
-    serve(&s, open_server(c, (struct ly_server_options){.handler.handle = fail_plainly}));
+    serve(&s, open_server(c, o));
     struct ly_sock *client = dial(s.server);
     int r = ly_sock_local(client, &me);
     say(client, "x");
@@ -164,12 +165,50 @@ ROW(C30_the_default_report_names_operation_peer_and_error, ALL)
     close(from);
     assert_int_equal(r, 0);
     assert_true(n > 0);
-    ly_address_format(&me, peer, sizeof peer);
+    report[n] = 0;
+    ly_address_format(&me, ret_peer, LY_ADDRESS_TEXT);
+    return report;
+}
+
+ROW(C30_the_default_report_names_operation_peer_and_error, ALL)
+{
+    char peer[LY_ADDRESS_TEXT];
+    const char *report = report_of(c, (struct ly_server_options){.handler.handle = fail_plainly}, peer);
     assert_non_null(strstr(report, "----------------------------------------\n"));
     assert_non_null(strstr(report, peer));
-    assert_non_null(strstr(report, "handle"));
+    assert_non_null(strstr(report, "failed in handle"));
     assert_non_null(strstr(report, "LY_EFRAME"));
     assert_non_null(strstr(report, ly_error_text(LY_EFRAME)));
+    assert_non_null(strstr(report, "fail_plainly")); /* no call of the library failed: the step's function */
+    assert_null(strstr(report, "latest last"));
+}
+
+/* Not inlined, so that it is a link of the chain. */
+static __attribute__((noinline)) int wait_in_vain(struct ly_request *rq)
+{
+    int r = read_byte(rq);
+    return r < 0 ? r : 1;
+}
+
+static int fail_deeper(struct ly_request *rq)
+{
+    int r = read_byte(rq);
+    r = r < 0 ? r : wait_in_vain(rq);
+    note(r < 0 ? 'e' : '?'); /* so that the call is none that this function ends with */
+    return r;
+}
+
+ROW(C30_the_default_report_has_the_chain_of_calls, ALL)
+{
+    char peer[LY_ADDRESS_TEXT];
+    const char *report = report_of(
+        c, (struct ly_server_options){.handler.handle = fail_deeper, .request_timeout_ms = 5}, peer);
+    assert_non_null(strstr(report, "ETIMEDOUT"));
+    const char *handler = strstr(report, "latest last:\n  fail_deeper");
+    assert_non_null(handler);
+    const char *deeper = strstr(handler, "  wait_in_vain");
+    assert_non_null(deeper);
+    assert_null(strstr(report, "ly__request_run"));
 }
 
 /* ---- order ---- */
@@ -366,6 +405,7 @@ ROW(C41_no_delay_is_set_when_asked_for, ALL | TCP_ONLY)
 MATRIX_MAIN(RUN(C26_a_refused_client_reads_the_end), RUN(C27_an_error_of_verify_request_refuses_and_is_told),
             RUN(C28_an_error_is_told_and_the_server_goes_on),
             RUN(C30_the_default_report_names_operation_peer_and_error),
+            RUN(C30_the_default_report_has_the_chain_of_calls),
             RUN(C31_verify_setup_handle_finish_then_the_end), RUN(C32_a_handler_may_close_its_connection),
             RUN(C33_setup_handle_and_finish_share_one_request), RUN(C34_finish_runs_even_if_handle_fails),
             RUN(C35_after_a_failed_setup_nothing_else_runs),
