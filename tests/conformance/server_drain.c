@@ -162,7 +162,7 @@ static int serve_as_task(void *arg)
     return 0;
 }
 
-ROW(cancelling_the_scope_around_it_ends_serving, ALL)
+ROW(C29_cancelling_the_scope_around_it_ends_serving, ALL)
 {
     struct surrounded s = {open_server(c, waiting(0)), 1};
     struct ly_scope *scope;
@@ -358,7 +358,7 @@ MATRIX_MAIN(RUN(requests_are_cancelled_when_the_drain_is_over),
             RUN(without_a_drain_requests_are_cancelled_at_once),
             RUN(cancelling_reaches_scopes_of_the_handler), RUN(a_second_shutdown_cancels_at_once),
             RUN(a_signal_handler_may_ask_to_stop), RUN(silent_connections_are_closed_when_the_drain_begins),
-            RUN(cancelling_the_scope_around_it_ends_serving), RUN(a_server_may_speak_first),
+            RUN(C29_cancelling_the_scope_around_it_ends_serving), RUN(a_server_may_speak_first),
             RUN(a_request_is_named_by_its_peer), RUN(workers_share_the_connections),
             RUN(one_acceptor_hands_out_in_turn), RUN(the_cap_counts_over_all_workers),
             RUN(a_fiber_may_serve_unless_requests_are_processes), RUN(contradicting_options_are_refused),
