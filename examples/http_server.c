@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An HTTP server with a handler for each path: http_server [ADDRESS [FOLDER]]
+ * An HTTP server with a handler for each path: http_server [ADDRESS [FOLDER [POLICY]]]
  *
  *     curl http://127.0.0.1:8080/hello?name=Ann     GET parameters, decoded
  *     curl -d name=Ann http://127.0.0.1:8080/hello  POST parameters, decoded
@@ -8,15 +8,18 @@
  *     curl http://127.0.0.1:8080/files/README.md    a file of FOLDER (default: the current one)
  *     curl -u user:secret http://127.0.0.1:8080/private
  *
- * Each connection is served by a fiber; with another policy in the options the same handlers run in threads
- * or processes.
+ * POLICY is fibers, sequential, forking or threading, with the same handlers. Each exchange is a line on
+ * standard output. Ends on ^C.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <lanyard/lanyard.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+static struct ly_server *server;
 
 static int hello(struct ly_http *x)
 {
@@ -81,9 +84,41 @@ static void log_line(const struct ly_http_record *record)
 {
     char peer[LY_ADDRESS_TEXT];
     ly_address_format(&record->rq->peer, peer, sizeof peer);
-    fprintf(stderr, "%s \"%.*s %.*s\" %d %lld\n", peer, (int)record->method.length,
-            record->method.bytes ? record->method.bytes : "", (int)record->target.length,
-            record->target.bytes ? record->target.bytes : "", record->status, (long long)record->sent);
+    printf("%s \"%.*s %.*s\" %d %lld\n", peer, (int)record->method.length,
+           record->method.bytes ? record->method.bytes : "", (int)record->target.length,
+           record->target.bytes ? record->target.bytes : "", record->status, (long long)record->sent);
+    fflush(stdout);
+}
+
+static void stop(__attribute__((unused)) int signal_number)
+{
+    ly_server_request_shutdown(server);
+}
+
+static enum ly_policy policy_of(const char *name)
+{
+    static const char *const names[] = {"fibers", "sequential", "forking", "threading"};
+    int i = 0;
+    while (i < 3 && strcmp(name, names[i]) != 0)
+        i++;
+    return (enum ly_policy)i;
+}
+
+static int serve(struct ly_server_options *options)
+{
+    char text[LY_ADDRESS_TEXT];
+    struct ly_address address;
+    int r = ly_server_open(&server, options);
+    if (r < 0)
+        return r;
+    ly_server_address(server, &address);
+    ly_address_format(&address, text, sizeof text);
+    fprintf(stderr, "listening on %s\n", text);
+    signal(SIGINT, stop);
+    signal(SIGTERM, stop);
+    r = ly_serve_forever(server);
+    ly_server_close(server);
+    return r;
 }
 
 int main(int argc, char **argv)
@@ -96,22 +131,14 @@ int main(int argc, char **argv)
         {LY_HTTP_GET, "/broken", broken, 0},
         {0},
     };
-    struct ly_server *server;
-    char text[LY_ADDRESS_TEXT];
-    struct ly_address address;
     int folder = open(argc > 2 ? argv[2] : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     struct ly_http_site site = {.routes = routes, .name = "lanyard", .log = log_line, .user = &folder};
     struct ly_server_options options = {.address = argc > 1 ? argv[1] : "tcp://127.0.0.1:8080",
+                                        .policy = policy_of(argc > 3 ? argv[3] : "fibers"),
                                         .handler.handle = ly_http_serve,
-                                        .user = &site};
-    int r = folder < 0 ? -errno : ly_server_open(&server, &options);
-    if (r == 0) {
-        ly_server_address(server, &address);
-        ly_address_format(&address, text, sizeof text);
-        printf("serving %s\n", text);
-        fflush(stdout);
-        r = ly_serve_forever(server);
-    }
+                                        .user = &site,
+                                        .drain_ms = 1000};
+    int r = folder < 0 ? -errno : serve(&options);
     if (r < 0)
         fprintf(stderr, "http_server: %s\n", ly_error_text(r));
     return r < 0;

@@ -6,7 +6,7 @@
 declare -A packages=(
     [build]="gcc libc6-dev meson ninja-build pkg-config python3 liburing-dev libssl-dev libxxhash-dev
             valgrind"
-    [test]="libcmocka-dev libjansson-dev gdb libc6-dbg procps util-linux
+    [test]="libcmocka-dev libjansson-dev curl gdb libc6-dbg procps util-linux
             qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
     [lint]="clang clang-format clang-tidy g++ shellcheck"
     [fuzz]="clang llvm libclang-rt-14-dev"
