@@ -59,3 +59,40 @@ class Handler(Case, ServerPair):
             sock.sendall(b"abc")
             sock.shutdown(socket.SHUT_WR)
             self.assertEqual(read_to_end(sock).replace(b"Your msg=", b""), b"abc")
+
+
+class Makefile(Case):
+    """S16"""
+
+    def exchange(self, sent, kind=None, end=False):
+        program, port = self.start_server("002_makefile_server")
+        with connect(self.through(kind, port)) as sock:
+            sock.sendall(sent)
+            if end:
+                sock.shutdown(socket.SHUT_WR)
+            answer = read_to_end(sock)
+        output = program.finish()
+        self.doCleanups()
+        return answer.decode(), output
+
+    def test_10_characters_are_waited_for_not_10_bytes(self):
+        for kind in None, "cut", "glue":
+            self.assertEqual(self.exchange("你好, 世界 123456".encode(), kind)[1], "你好, 世界 123\n")
+            self.assertEqual(self.exchange("一二三四五六七八九十".encode(), kind),
+                             ("Return your msg:一二三四五六七八九十", "一二三四五六七八九十\n"))
+
+    def test_fewer_and_the_end_are_answered_too(self):
+        self.assertEqual(self.exchange("你好".encode(), end=True), ("Return your msg:你好", "你好\n"))
+        self.assertEqual(self.exchange(b"", end=True), ("Return your msg:", "\n"))
+
+    def test_every_kind_of_line_end_is_read_as_one(self):
+        for kind in None, "cut", "glue":
+            self.assertEqual(self.exchange(b"ab\r\ncd\r", kind, end=True), ("Return your msg:ab\ncd\n", "ab\ncd\n\n"))
+
+    def test_bytes_that_are_no_text_end_the_message_and_alone_are_an_error(self):
+        for sent, answer, status in ((b"ab\xff\xff456789012", b"Return your msg:ab", 0), (b"\xffabcdefghijk", b"", 1)):
+            program, port = self.start_server("002_makefile_server")
+            with connect(port) as sock:
+                sock.sendall(sent)
+                self.assertEqual(read_to_end(sock), answer)
+            program.finish(status)
