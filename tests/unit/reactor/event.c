@@ -515,7 +515,7 @@ static int post_from_threads(void *arg)
     ly_watcher_post(w);
     ly_watcher_post(never);
     ly_watcher_free(never); /* posted, and gone before it could be called */
-    ly_watch_timer(NULL, loop, 0, 0, stop_loop, letter('x'));
+    CHECK(ly_watch_idle(NULL, loop, stop_loop, letter('x')) == 0); /* the last of its turn */
     CHECK(ly_events_run(loop) == 0);
     CHECK(told >= 1 && told <= POSTS + 1);
     CHECK(counted('n') == 0);
