@@ -26,8 +26,8 @@ static int show(struct ly_stream *stream, int64_t left)
 
 static int ask(struct ly_stream *stream, const char *command)
 {
-    struct ly_frame frame;
-    int64_t total;
+    struct ly_frame frame = {0};
+    int64_t total = 0;
     int r = ly_stream_write(stream, command, strlen(command));
     if (r == 0)
         r = ly_stream_flush(stream);
@@ -41,8 +41,8 @@ static int ask(struct ly_stream *stream, const char *command)
 
 int main(int argc, char **argv)
 {
-    struct ly_sock *sock;
-    struct ly_stream *stream;
+    struct ly_sock *sock = NULL;
+    struct ly_stream *stream = NULL;
     char *line;
     int r = py_connect(&sock, argc, argv, "tcp://127.0.0.1:8080");
     if (r == 0)

@@ -26,8 +26,8 @@ static int call(struct ly_sock *sock, const struct ly_address *to)
 int main(int argc, char **argv)
 {
     char text[LY_ADDRESS_TEXT];
-    struct ly_address to;
-    struct ly_sock *sock;
+    struct ly_address to = {0};
+    struct ly_sock *sock = NULL;
     double count = py_number(argc, argv, 3, 0), interval = py_number(argc, argv, 4, 1);
     int64_t interval_ms = (int64_t)(interval * 1000);
     py_address(text, argc, argv, "udp://127.255.255.255:19999");

@@ -40,7 +40,7 @@ static ssize_t show(struct ly_stream *stream, int64_t left)
 
 static ssize_t ask(struct ly_stream *stream, const char *command)
 {
-    const char *data;
+    const char *data = "";
     size_t digits;
     ssize_t r = ly_stream_write(stream, command, strlen(command));
     if (r == 0)
@@ -59,8 +59,8 @@ static ssize_t ask(struct ly_stream *stream, const char *command)
 
 int main(int argc, char **argv)
 {
-    struct ly_sock *sock;
-    struct ly_stream *stream;
+    struct ly_sock *sock = NULL;
+    struct ly_stream *stream = NULL;
     const char *line;
     ssize_t r = py_connect(&sock, argc, argv, "tcp://127.0.0.1:8899");
     if (r == 0)

@@ -26,7 +26,7 @@ static ssize_t show(struct ly_sock *sock, int32_t left)
 
 static ssize_t ask(struct ly_sock *sock, const char *command)
 {
-    int32_t length;
+    int32_t length = 0;
     ssize_t r = ly_sendall(sock, command, strlen(command));
     if (r == 0)
         r = ly_recvall(sock, &length, sizeof length);

@@ -105,7 +105,7 @@ static int save(struct ly_stream *stream, const char *name, int64_t size)
 
 static int get(struct ly_stream *stream, const char *name)
 {
-    struct ly_frame frame;
+    struct ly_frame frame = {0};
     int64_t size = 0, began = ly_now();
     bool is_file = false;
     int r = send_request(stream, "get", name, -1);
@@ -147,8 +147,8 @@ static int obey(struct ly_stream *stream, char *line)
 
 int main(int argc, char **argv)
 {
-    struct ly_sock *sock;
-    struct ly_stream *stream;
+    struct ly_sock *sock = NULL;
+    struct ly_stream *stream = NULL;
     char *line;
     root_name = py_argument(argc, argv, 3, "./local_dir");
     root = open(root_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
