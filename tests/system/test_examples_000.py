@@ -26,9 +26,7 @@ def framed_shell(connection):
             connection.sendall(piece)
 
 
-class TcpOnce(Case):
-    """S1"""
-
+class S1_TcpOnce(Case):
     def test_our_server_answers_in_upper_case_prints_the_client_and_its_bytes_and_ends(self):
         for kind in None, "glue":
             program, port = self.start_server("000_tcp_once_server")
@@ -55,9 +53,7 @@ class TcpOnce(Case):
         self.assertRegex(program.finish(), r"\A\('127\.0\.0\.1', \d+\)\n\Z")
 
 
-class TcpEcho(Case, ServerPair, ClientPair):
-    """S2"""
-
+class S2_TcpEcho(Case, ServerPair, ClientPair):
     server = "000_tcp_echo_server"
     client = "000_tcp_echo_client"
     typed = "abc\n\n  你好 x \n" + "z" * 3000 + "\n"
@@ -91,9 +87,7 @@ class TcpEcho(Case, ServerPair, ClientPair):
         self.assertEqual(program.stop().splitlines()[1:], [str(message) for message in messages])
 
 
-class SocketserverTcp(Case, ServerPair, ClientPair):
-    """S7, S99"""
-
+class S7_S99_SocketserverTcp(Case, ServerPair, ClientPair):
     server = "000_socketserver_tcp"
     client = "000_socketserver_tcp_client"
     typed = "m0\nm1\n"
@@ -115,9 +109,7 @@ class SocketserverTcp(Case, ServerPair, ClientPair):
             sock.close()
 
 
-class RawShell(Case, ServerPair, ClientPair):
-    """S3"""
-
+class S3_RawShell(Case, ServerPair, ClientPair):
     server = "000_remote_shell_raw_server"
     client = "000_remote_shell_raw_client"
     typed = "echo hi\n\nseq 1 400\ntrue\n"
@@ -145,8 +137,8 @@ class RawShell(Case, ServerPair, ClientPair):
         _, port = self.start_server(self.server)
         self.assertEqual(self.run_client(self.client, port, "true\necho hi\n", "5"), ">>>:>>>:hi\n\n>>>:")
 
-    def test_100_commands_at_once_with_more_errors_than_a_pipe_holds(self):
-        """S109: read one after the other, the outputs would stand still."""
+    def test_S109_10_commands_at_once_with_more_errors_than_a_pipe_holds(self):
+        """Read one after the other, the outputs would stand still."""
         _, port = self.start_server(self.server)
 
         def one(_):
@@ -171,9 +163,7 @@ class RawShell(Case, ServerPair, ClientPair):
             self.assertEqual(read_exactly(sock, 5), b"done\n")
 
 
-class FramedShell(Case, ServerPair, ClientPair):
-    """S4, S73"""
-
+class S4_S73_FramedShell(Case, ServerPair, ClientPair):
     server = "000_remote_shell_framed_server"
     client = "000_remote_shell_framed_client"
     typed = "seq 1 40000\n\ntrue\nls /nonexistent\n"
@@ -237,17 +227,13 @@ class FramedShell(Case, ServerPair, ClientPair):
                 self.assertEqual(self.run_client(self.client, self.serve(answer), "echo hi\n", status=1), ">>>: ")
 
 
-class StructHeader(Case):
-    """S5, S111"""
-
+class S5_S111_StructHeader(Case):
     def test_it_prints_the_object_its_length_and_the_number_read_back(self):
         program = self.start("000_struct_header_demo")
         self.assertEqual(program.finish(), '{"total_size": 10241321431312}\n30\n4\n(30,)\n')
 
 
-class Udp(Case):
-    """S6, S69"""
-
+class S6_S69_Udp(Case):
     def test_our_server_answers_each_datagram_an_empty_one_too_and_prints_it(self):
         program, port = self.start_server("000_udp_server")
         sock = self.datagrams(port)
@@ -295,9 +281,7 @@ class Udp(Case):
         self.assertEqual(self.run_client("000_udp_client", port, "hello\n"), f">>>: HELLO {('127.0.0.1', port)}\n>>>: ")
 
 
-class SocketserverUdp(Case):
-    """S8"""
-
+class S8_SocketserverUdp(Case):
     def test_our_server_answers_datagrams_of_up_to_8192_bytes(self):
         program, port = self.start_server("000_socketserver_udp")
         sock = self.datagrams(port)

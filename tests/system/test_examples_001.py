@@ -10,9 +10,7 @@ import tempfile
 from example_peers import Case, ServerPair, connect, crowd, read_exactly, read_to_end
 
 
-class Chat(Case):
-    """S9"""
-
+class S9_Chat(Case):
     def test_our_server_reads_5_bytes_a_turn_and_answers_from_its_input(self):
         program, port = self.start_server("001_chat_server")
         program.wait_for("waiting for connect...\n")
@@ -86,9 +84,7 @@ class Chat(Case):
 CTIME = r"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}"
 
 
-class UdpCtime(Case):
-    """S10, S11, S117"""
-
+class S10_S11_S117_UdpCtime(Case):
     def test_our_server_answers_with_its_time_and_the_senders_address(self):
         program, port = self.start_server("001_udp_ctime_server")
         sock = self.datagrams(port)
@@ -124,9 +120,7 @@ class UdpCtime(Case):
             self.start(name, "127.0.0.1").finish(2)
 
 
-class Broadcast(Case):
-    """S12, S13, S71"""
-
+class S12_S13_S71_Broadcast(Case):
     def receiver(self):
         program = self.start("001_broadcast_recv", "127.255.255.255", 0)
         return program, program.port()
@@ -178,9 +172,7 @@ class Broadcast(Case):
         self.assertEqual(self.start("001_broadcast_send", "127.0.0.1", port, 2, "0.05").finish(), "")
 
 
-class Http(Case, ServerPair):
-    """S14"""
-
+class S14_Http(Case, ServerPair):
     server = "001_http_server"
     through_cut = False  # the first recv is the request
 

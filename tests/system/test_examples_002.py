@@ -7,9 +7,7 @@ import socket
 from example_peers import Case, ServerPair, connect, read_exactly, read_to_end
 
 
-class TcpOnce(Case):
-    """S15"""
-
+class S15_TcpOnce(Case):
     def test_our_server_confirms_what_it_received_and_ends(self):
         for kind in None, "glue":
             program, port = self.start_server("002_tcp_once_server")
@@ -31,9 +29,7 @@ class TcpOnce(Case):
         self.assertEqual(program.finish(), "")
 
 
-class Handler(Case, ServerPair):
-    """S17, S95, S120"""
-
+class S17_S95_S120_Handler(Case, ServerPair):
     server = "002_handler_server"
     through_cut = False  # each recv is answered
 
@@ -61,9 +57,7 @@ class Handler(Case, ServerPair):
             self.assertEqual(read_to_end(sock).replace(b"Your msg=", b""), b"abc")
 
 
-class Makefile(Case):
-    """S16"""
-
+class S16_Makefile(Case):
     def exchange(self, sent, kind=None, end=False):
         program, port = self.start_server("002_makefile_server")
         with connect(self.through(kind, port)) as sock:

@@ -22,9 +22,7 @@ def getoutput(command):
     return output.removesuffix(b"\n")
 
 
-class AcceptPrint(Case):
-    """S18"""
-
+class S18_AcceptPrint(Case):
     def test_both_ours_print_what_python_prints(self):
         program, port = self.start_server("003_accept_print_server")
         self.assertEqual(self.run_client("003_connect_client", port), "")
@@ -40,9 +38,7 @@ class AcceptPrint(Case):
         self.run_client("003_connect_client", port)
 
 
-class Chat(Case, ClientPair):
-    """S19, S70"""
-
+class S19_S70_Chat(Case, ClientPair):
     client = "003_chat_client"
     typed = "你好\n\nbye\n"
     printed = ">>>服务端:re 你好\n>>>>>>服务端:re bye\n>>>"
@@ -112,9 +108,7 @@ class Chat(Case, ClientPair):
         self.assertEqual(self.run_client("003_chat_client", port, "a\nb\n", status=1), ">>>")
 
 
-class Sticky(Case, ServerPair, ClientPair):
-    """S20, S67"""
-
+class S20_S67_Sticky(Case, ServerPair, ClientPair):
     server = "003_sticky_server"
     server_arguments = ("0.2",)
     client = "003_sticky_client"
@@ -142,9 +136,7 @@ class Sticky(Case, ServerPair, ClientPair):
                 self.start("003_sticky_server", "127.0.0.1", 0, text).finish(2)
 
 
-class SshV1(Case, ServerPair, ClientPair):
-    """S21, S110"""
-
+class S21_S110_SshV1(Case, ServerPair, ClientPair):
     server = "003_ssh_v1_server"
     client = "003_ssh_v1_client"
     typed = "echo hello\n\necho 你好\n"
@@ -172,8 +164,7 @@ class SshV1(Case, ServerPair, ClientPair):
         self.assertEqual(self.run_client(self.client, port, "true\necho on\n", "5"),
                          "输入执行命令>>>输入执行命令>>>字节长度: 2\n执行命令结果:on\n输入执行命令>>>")
 
-    def test_commands_may_be_gbk_and_one_that_is_not_is_answered(self):
-        """S24, S122"""
+    def test_S24_S122_commands_may_be_gbk_and_one_that_is_not_is_answered(self):
         _, port = self.start_server(self.server, "GBK")
         with connect(port) as sock:
             sock.sendall("echo 你好".encode("gbk"))
@@ -184,9 +175,7 @@ class SshV1(Case, ServerPair, ClientPair):
             self.assertEqual(read_exactly(sock, 2), b"on")
 
 
-class SshV2(Case, ServerPair, ClientPair):
-    """S22, S74"""
-
+class S22_S74_SshV2(Case, ServerPair, ClientPair):
     server = "003_ssh_v2_server"
     client = "003_ssh_v2_client"
     typed = "echo hello\ntrue\n"
@@ -239,9 +228,7 @@ class SshV2(Case, ServerPair, ClientPair):
                                  "输入执行命令>>>")
 
 
-class SshV3(Case, ServerPair, ClientPair):
-    """S23"""
-
+class S23_SshV3(Case, ServerPair, ClientPair):
     server = "003_ssh_v3_server"
     client = "003_ssh_v3_client"
     typed = "echo hello\ntrue\nseq 1 2000\n"
@@ -319,9 +306,7 @@ def get(sock, name):
     return read_exactly(sock, header["filesize"])
 
 
-class UploadServer(Case, ServerPair):
-    """S25, S26, S27, S28, S121"""
-
+class S25_S26_S27_S28_S121_UploadServer(Case, ServerPair):
     server = "003_upload_server"
 
     def setUp(self):
@@ -412,6 +397,12 @@ class UploadServer(Case, ServerPair):
         with connect(port) as sock:
             self.assertEqual(get(sock, "one.bin"), b"\x01")
 
+    def test_S26_an_address_in_use_is_said_and_ends_it(self):
+        _, port = self.start_server(self.server, self.root)
+        program = self.start(self.server, "127.0.0.1", port, self.root)
+        self.assertEqual(program.finish(1), "")
+        self.assertIn(b"address already in use", program.err.data.lower())
+
     def test_a_directory_that_is_not_there_is_said(self):
         self.start(self.server, "127.0.0.1", 0, self.root / "none").finish(1)
 
@@ -436,9 +427,7 @@ def python_upload_server(root):
     return serve
 
 
-class UploadClient(Case):
-    """S25, S28"""
-
+class S25_S28_UploadClient(Case):
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
         self.addCleanup(self.folder.cleanup)

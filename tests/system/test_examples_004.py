@@ -23,7 +23,7 @@ def hmac_answer(key, challenge):
 class Challenge:
     """Mixed into a Case for each of the two pairs."""
 
-    pair = None
+    server = client = None
     digest = None
     length = 0
 
@@ -37,24 +37,24 @@ class Challenge:
     def test_our_server_lets_a_python_client_with_the_key_in(self):
         challenges = set()
         for kind in None, "cut", "glue":
-            program, port = self.start_server(f"{self.pair}_server")
+            program, port = self.start_server(self.server)
             challenges.add(self.ask(self.through(kind, port), KEY))
             self.assertEqual(program.finish(), "你好机油!\n")
         self.assertEqual(len(challenges), 3)
 
     def test_our_server_refuses_another_key(self):
         for key in b"", KEY[:-1], KEY + b"x":
-            program, port = self.start_server(f"{self.pair}_server")
+            program, port = self.start_server(self.server)
             self.ask(port, key)
             self.assertEqual(program.finish(), "你根本不是老司机\n")
 
-    def test_the_key_is_an_argument(self):
-        program, port = self.start_server(f"{self.pair}_server", "小鸡炖蘑菇")
+    def test_S116_the_key_is_an_argument(self):
+        program, port = self.start_server(self.server, "小鸡炖蘑菇")
         self.ask(port, "小鸡炖蘑菇".encode())
         self.assertEqual(program.finish(), "你好机油!\n")
 
     def test_a_client_that_leaves_within_its_answer_is_refused(self):
-        program, port = self.start_server(f"{self.pair}_server")
+        program, port = self.start_server(self.server)
         with connect(port) as sock:
             read_exactly(sock, 10)
             sock.sendall(b"x")
@@ -69,37 +69,33 @@ class Challenge:
                 answers.append(read_to_end(connection))
 
             port = self.through(kind, self.serve(ask))
-            self.assertEqual(self.run_client(f"{self.pair}_client", port), "")
+            self.assertEqual(self.run_client(self.client, port), "")
             self.doCleanups()
             self.assertEqual(answers, [type(self).digest(KEY, b"0123456789")])
             self.assertEqual(len(answers[0]), self.length)
 
     def test_both_ours(self):
         for key, verdict in ("天王盖地虎", "你好机油!\n"), ("宝塔镇河妖", "你根本不是老司机\n"):
-            program, port = self.start_server(f"{self.pair}_server")
-            self.run_client(f"{self.pair}_client", port, "", key)
+            program, port = self.start_server(self.server)
+            self.run_client(self.client, port, "", key)
             self.assertEqual(program.finish(), verdict)
 
 
-class Md5Challenge(Challenge, Case):
-    """S29, S115"""
-
-    pair = "004_md5_challenge"
+class S29_S115_Md5Challenge(Challenge, Case):
+    server = "004_md5_challenge_server"
+    client = "004_md5_challenge_client"
     digest = md5_answer
     length = 32
 
 
-class HmacChallenge(Challenge, Case):
-    """S30, S114"""
-
-    pair = "004_hmac_challenge"
+class S30_S114_HmacChallenge(Challenge, Case):
+    server = "004_hmac_challenge_server"
+    client = "004_hmac_challenge_client"
     digest = hmac_answer
     length = 16
 
 
-class SocketserverRecv(Case, ServerPair):
-    """S31"""
-
+class S31_SocketserverRecv(Case, ServerPair):
     server = "004_socketserver_recv"
     through_cut = False  # one recv is the message
 
@@ -126,9 +122,7 @@ def line(name, password):
     return f"{name} | {hashlib.md5((name + password).encode()).hexdigest()}\n"
 
 
-class LoginServer(Case, ServerPair):
-    """S32, S113"""
-
+class S32_S113_LoginServer(Case, ServerPair):
     server = "004_login_server"
 
     def setUp(self):
@@ -199,9 +193,7 @@ class LoginServer(Case, ServerPair):
         crowd(one)
 
 
-class LoginClient(Case):
-    """S33, S112"""
-
+class S33_S112_LoginClient(Case):
     typed = "旭哥\n123\n😀 \"x\\\n\tp\n"
     requests = (login("旭哥", "123"), login("😀 \"x\\", "p"))
 
@@ -237,9 +229,7 @@ class LoginClient(Case):
             program.stop()
 
 
-class SendallEquivalent(Case):
-    """S34"""
-
+class S34_SendallEquivalent(Case):
     def test_both_ways_send_the_same(self):
         for kind in None, "cut", "glue":
             received = []

@@ -30,7 +30,7 @@ static void check_answer(enum ly_challenge_kind kind, const char *digits, size_t
     assert_string_equal(text, digits);
 }
 
-static void answers_are_those_of_the_tutorials_programs(void **state)
+static void S29_S30_answers_are_those_of_the_tutorials_programs(void **state)
 {
     (void)state;
     check_answer(LY_CHALLENGE_HMAC_MD5, "1f774a990b2268fa4d9b317326b547e2", 16);
@@ -172,7 +172,7 @@ static void a_kind_or_a_length_that_is_none_is_refused_before_anything_is_sent(v
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(answers_are_those_of_the_tutorials_programs),
+        cmocka_unit_test(S29_S30_answers_are_those_of_the_tutorials_programs),
         cmocka_unit_test(the_right_key_is_told_from_a_wrong_one),
         cmocka_unit_test(a_challenge_is_never_the_same_twice_and_as_long_as_was_said),
         cmocka_unit_test(one_wrong_byte_of_an_answer_is_a_wrong_answer),

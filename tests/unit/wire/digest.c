@@ -41,7 +41,7 @@ static const struct {
      "57edf4a22be3c955ac49da2e2107b67a"},
 };
 
-static void md5_is_as_rfc_1321_has_it_however_it_is_taken_in(void **state)
+static void S113_md5_is_as_rfc_1321_has_it_however_it_is_taken_in(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof rfc1321 / sizeof *rfc1321; i++) {
@@ -91,7 +91,7 @@ static void check_vectors(enum ly_digest_kind kind, const struct vector *v, size
 
 #define LONG_KEY "Test Using Larger Than Block-Size Key - Hash Key First"
 
-static void hmac_md5_is_as_rfc_2202_has_it(void **state)
+static void S114_hmac_md5_is_as_rfc_2202_has_it(void **state)
 {
     (void)state;
     static const char counting[] = "\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10\x11\x12"
@@ -135,7 +135,7 @@ static void an_empty_key_is_a_key(void **state)
     assert_string_equal(digest_in(LY_MD5, "", 0, "", 0, 1), "74e6f7298a9c2d168935f58c001bad88");
 }
 
-static void secrets_are_compared_to_the_last_byte(void **state)
+static void S114_secrets_are_compared_to_the_last_byte(void **state)
 {
     (void)state;
     assert_true(ly_equal_secret("abcd", "abcd", 4));
@@ -144,7 +144,7 @@ static void secrets_are_compared_to_the_last_byte(void **state)
     assert_true(ly_equal_secret("abcd", "abce", 3));
 }
 
-static void random_bytes_fill_what_is_asked_and_no_more(void **state)
+static void S115_random_bytes_fill_what_is_asked_and_no_more(void **state)
 {
     (void)state;
     unsigned char a[1001], b[1001];
@@ -160,13 +160,13 @@ static void random_bytes_fill_what_is_asked_and_no_more(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(md5_is_as_rfc_1321_has_it_however_it_is_taken_in),
+        cmocka_unit_test(S113_md5_is_as_rfc_1321_has_it_however_it_is_taken_in),
         cmocka_unit_test(sha_256_is_as_fips_180_has_it),
-        cmocka_unit_test(hmac_md5_is_as_rfc_2202_has_it),
+        cmocka_unit_test(S114_hmac_md5_is_as_rfc_2202_has_it),
         cmocka_unit_test(hmac_sha_256_is_as_rfc_4231_has_it),
         cmocka_unit_test(an_empty_key_is_a_key),
-        cmocka_unit_test(secrets_are_compared_to_the_last_byte),
-        cmocka_unit_test(random_bytes_fill_what_is_asked_and_no_more),
+        cmocka_unit_test(S114_secrets_are_compared_to_the_last_byte),
+        cmocka_unit_test(S115_random_bytes_fill_what_is_asked_and_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,7 +25,7 @@ static bool find(const char *text, const char *name)
     return ly_login_find(text, strlen(text), name, digest);
 }
 
-static void the_tutorials_line_is_found_and_read(void **state)
+static void S32_the_tutorials_line_is_found_and_read(void **state)
 {
     (void)state;
     unsigned char digest[16];
@@ -74,7 +74,7 @@ static void the_first_of_a_names_lines_counts(void **state)
     assert_int_equal(digest[0], 0);
 }
 
-static void a_line_is_written_as_the_tutorials_file_has_it(void **state)
+static void S113_a_line_is_written_as_the_tutorials_file_has_it(void **state)
 {
     (void)state;
     struct ly_buffer b;
@@ -157,12 +157,12 @@ static void a_file_beyond_the_limit_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_tutorials_line_is_found_and_read),
+        cmocka_unit_test(S32_the_tutorials_line_is_found_and_read),
         cmocka_unit_test(blanks_and_line_ends_of_all_kinds_do_not_count),
         cmocka_unit_test(a_name_is_a_whole_name),
         cmocka_unit_test(lines_that_are_none_are_passed_over),
         cmocka_unit_test(the_first_of_a_names_lines_counts),
-        cmocka_unit_test(a_line_is_written_as_the_tutorials_file_has_it),
+        cmocka_unit_test(S113_a_line_is_written_as_the_tutorials_file_has_it),
         cmocka_unit_test(names_that_could_not_be_read_back_are_not_written),
         cmocka_unit_test(a_user_of_a_file_is_right_wrong_or_unknown_in_a_fiber_and_a_thread),
         cmocka_unit_test(a_file_beyond_the_limit_is_refused),
