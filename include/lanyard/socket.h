@@ -73,9 +73,12 @@ struct ly_connect_options {
 
 /*
  * Make a socket of the address's type and connect it, trying each address of a host's name in order. A
- * datagram socket that is connected sends to that address and receives from nobody else. options   NULL for
- * the defaults Returns 0 or the last address's error: -ECONNREFUSED, -ETIMEDOUT, -ENOENT, ..., -EPROTOTYPE (a
- * source of another scheme), or one of ly_resolve's. Suspends.
+ * datagram socket that is connected sends to that address and receives from nobody else.
+ *
+ * options   NULL for the defaults
+ *
+ * Returns 0 or the last address's error: -ECONNREFUSED, -ETIMEDOUT, -ENOENT, ..., -EPROTOTYPE (a source of
+ * another scheme), or one of ly_resolve's. Suspends.
  */
 LY_API int ly_connect(struct ly_sock **ret_sock, const char *address,
                       const struct ly_connect_options *options);
@@ -126,15 +129,16 @@ LY_API int ly_sock_bind(struct ly_sock *s, const struct ly_address *address);
 /* listen(2); a negative backlog counts as 0. */
 LY_API int ly_sock_listen(struct ly_sock *s, int backlog);
 
-/* Take one connection. ret_peer may be NULL. The new socket has the default
- * time-out, whatever the listener's. Returns 0, -EAGAIN, -ETIMEDOUT,
- * -EINVAL (not listening, or shut down), -EMFILE, ... Suspends. */
+/* Take one connection. ret_peer may be NULL. The new socket has the default time-out, whatever the
+ * listener's. Returns 0, -EAGAIN, -ETIMEDOUT, -EINVAL (not listening, or shut down), -EOPNOTSUPP (datagrams),
+ * -EMFILE, ... Suspends. */
 LY_API int ly_accept(struct ly_sock *listener, struct ly_sock **ret_sock, struct ly_address *ret_peer);
 
 /* ---- bytes ---- */
 
-/* Receive what is there, at most n bytes; n 0 returns 0 without asking. 0 is the peer's orderly end.
- * Errors: -EAGAIN, -ETIMEDOUT, -ECANCELED, -ECONNRESET, -ENOTCONN, -EBADF. Suspends. Source: recv(2). */
+/* Receive what is there, at most n bytes; n 0 returns 0 without asking. 0 is the peer's orderly end; with
+ * datagrams, an empty one. Errors: -EAGAIN, -ETIMEDOUT, -ECANCELED, -ECONNRESET, -ENOTCONN, -EBADF. Suspends.
+ * Source: recv(2). */
 LY_API ssize_t ly_recv(struct ly_sock *s, void *buf, size_t n);
 
 /* As ly_recv with recv(2)'s flags: MSG_PEEK, MSG_DONTWAIT, MSG_WAITALL, MSG_OOB. With MSG_TRUNC the result is
@@ -208,7 +212,8 @@ struct ly_sock_message {
  * Receive into several pieces, with the sender, ancillary data and descriptors. Descriptors that were not
  * asked for, or that do not fit, are closed.
  *
- * flags   as of ly_recv_flags, and MSG_ERRQUEUE; neither MSG_OOB nor MSG_ERRQUEUE waits
+ * flags   as of ly_recv_flags, and MSG_ERRQUEUE; neither MSG_OOB nor MSG_ERRQUEUE waits, and MSG_WAITALL does
+ *         not fill the pieces
  *
  * Returns the bytes stored, never more than the pieces hold. Errors: those of ly_recv, -EINVAL (more than
  * 1024 pieces or LY_FDS_MAX descriptors; no urgent byte). Suspends. Source: recvmsg(2), unix(7).

@@ -2,6 +2,8 @@
 /* Sockets of every type bound by an address's text. */
 #include "everywhere.h"
 #include <lanyard/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static int text_of(struct ly_sock *s, char text[LY_ADDRESS_TEXT])
 {
@@ -95,6 +97,30 @@ static int seqpacket_connections_keep_borders(void *arg)
     return 0;
 }
 
+static int a_datagram_sockets_file_is_replaced_when_it_is_deserted(void *arg)
+{
+    char directory[] = "/tmp/lanyard-bind-XXXXXX", text[64], stream[64];
+    struct ly_listen_options o = {.replace_stale = true, .mode = 0620};
+    struct ly_sock *a, *b;
+    struct stat st;
+    (void)arg;
+    NEED(mkdtemp(directory));
+    snprintf(text, sizeof text, "unix-dgram:%s/s", directory);
+    snprintf(stream, sizeof stream, "unix:%s/s", directory);
+    NEED_OK(ly_bind(&a, text, &o));
+    NEED_OK(stat(stream + strlen("unix:"), &st));
+    NEED_INT(st.st_mode & 0777, 0620);
+    NEED_INT(ly_bind(&b, text, &o), -EADDRINUSE); /* it is in use, by datagrams or else */
+    NEED_INT(ly_listen(&b, stream, &o), -EADDRINUSE);
+    ly_sock_free(a);
+    NEED_INT(ly_bind(&b, text, NULL), -EADDRINUSE); /* only if asked for */
+    NEED_OK(ly_bind(&b, text, &o));
+    ly_sock_free(b);
+    NEED_OK(unlink(stream + strlen("unix:")));
+    NEED_OK(rmdir(directory));
+    return 0;
+}
+
 int main(void)
 {
     static const struct everywhere_body bodies[] = {
@@ -102,6 +128,7 @@ int main(void)
         BODY(a_datagram_port_is_not_shared_unless_asked),
         BODY(binding_alone_takes_no_connections_yet),
         BODY(seqpacket_connections_keep_borders),
+        BODY(a_datagram_sockets_file_is_replaced_when_it_is_deserted),
     };
     return EVERYWHERE("net/bind", bodies);
 }
