@@ -40,10 +40,10 @@ struct ly_digest;
 LY_API int ly_digest_new(struct ly_digest **ret_digest, enum ly_digest_kind kind, const void *key,
                          size_t key_length);
 
-/* Take in n more bytes. Returns 0 or -EOPNOTSUPP. */
+/* Take in n more bytes. Returns 0, -ENOMEM or -EOPNOTSUPP. */
 LY_API int ly_digest_update(struct ly_digest *d, const void *bytes, size_t n);
 
-/* The digest of all that was taken in; the object then only waits to be freed. Returns its length or
+/* The digest of all that was taken in; the object then only waits to be freed. Returns its length, -ENOMEM or
  * -EOPNOTSUPP. */
 LY_API ssize_t ly_digest_end(struct ly_digest *d, unsigned char out[LY_DIGEST_MAX]);
 

@@ -5,6 +5,7 @@
 #include <lanyard/challenge.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
 #include <stdlib.h>
@@ -15,12 +16,20 @@ struct ly_digest {
     EVP_MAC_CTX *keyed;
 };
 
+/* Why OpenSSL has just refused. */
+static int refusal(void)
+{
+    bool no_memory = ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE;
+    ERR_clear_error();
+    return no_memory ? -ENOMEM : -EOPNOTSUPP;
+}
+
 static int begin_plain(struct ly_digest *d, enum ly_digest_kind kind)
 {
     d->plain = EVP_MD_CTX_new();
     if (!d->plain)
         return -ENOMEM;
-    return EVP_DigestInit_ex(d->plain, kind == LY_MD5 ? EVP_md5() : EVP_sha256(), NULL) ? 0 : -EOPNOTSUPP;
+    return EVP_DigestInit_ex(d->plain, kind == LY_MD5 ? EVP_md5() : EVP_sha256(), NULL) ? 0 : refusal();
 }
 
 static int begin_keyed(struct ly_digest *d, enum ly_digest_kind kind, const void *key, size_t key_length)
@@ -31,12 +40,12 @@ static int begin_keyed(struct ly_digest *d, enum ly_digest_kind kind, const void
         OSSL_PARAM_construct_end()};
     EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
     if (!hmac)
-        return -EOPNOTSUPP;
+        return refusal();
     d->keyed = EVP_MAC_CTX_new(hmac);
     EVP_MAC_free(hmac);
     if (!d->keyed)
         return -ENOMEM;
-    return EVP_MAC_init(d->keyed, key, key_length, params) ? 0 : -EOPNOTSUPP;
+    return EVP_MAC_init(d->keyed, key, key_length, params) ? 0 : refusal();
 }
 
 int ly_digest_new(struct ly_digest **ret_digest, enum ly_digest_kind kind, const void *key, size_t key_length)
@@ -56,7 +65,7 @@ int ly_digest_new(struct ly_digest **ret_digest, enum ly_digest_kind kind, const
 int ly_digest_update(struct ly_digest *d, const void *bytes, size_t n)
 {
     int done = d->plain ? EVP_DigestUpdate(d->plain, bytes, n) : EVP_MAC_update(d->keyed, bytes, n);
-    return done ? 0 : -EOPNOTSUPP;
+    return done ? 0 : refusal();
 }
 
 ssize_t ly_digest_end(struct ly_digest *d, unsigned char out[LY_DIGEST_MAX])
@@ -70,7 +79,7 @@ ssize_t ly_digest_end(struct ly_digest *d, unsigned char out[LY_DIGEST_MAX])
     } else {
         done = EVP_MAC_final(d->keyed, out, &length, LY_DIGEST_MAX);
     }
-    return done ? (ssize_t)length : -EOPNOTSUPP;
+    return done ? (ssize_t)length : refusal();
 }
 
 void ly_digest_free(struct ly_digest *d)
