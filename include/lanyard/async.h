@@ -35,7 +35,9 @@ extern "C" {
 /* An operation. */
 struct ly_async;
 
-/* ---- beginning ----
+/* ---- beginning ---- */
+
+/*
  * All return 0, -ENOMEM, -ECANCELED or -ETIMEDOUT (by the scopes around the caller); in a thread also
  * -EAGAIN, LY_ENOREACTOR, -EMFILE (the loop could not be started). What goes wrong later is the operation's
  * result. None suspends. */
@@ -82,7 +84,9 @@ LY_API int ly_async_offload(struct ly_async **ret_op, ly_task_fn *fn, void *arg)
 /* fn(arg) in a fiber: any number of calls that suspend, as one operation. Result: what it returned. */
 LY_API int ly_async_call(struct ly_async **ret_op, ly_task_fn *fn, void *arg);
 
-/* ---- awaiting ----
+/* ---- awaiting ---- */
+
+/*
  * timeout_ms: LY_FOREVER, 0 (only look: -EAGAIN if it is not done), or milliseconds (-ETIMEDOUT). A wait that
  * ends early leaves the operations under way. Each suspends, and also returns -EINVAL (the time-out), -EPERM,
  * -EBUSY (see above), -ECANCELED, -ETIMEDOUT (by the scopes around the caller). */

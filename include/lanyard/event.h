@@ -63,7 +63,9 @@ LY_API int ly_events_run(struct ly_events *e);
  * handler. */
 LY_API void ly_events_stop(struct ly_events *e);
 
-/* ---- watchers ----
+/* ---- watchers ---- */
+
+/*
  * Each of these makes a watcher and starts it. ret_watcher may be NULL: the callback gets it anyway. On
  * failure nothing is left. */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Watchers: making, starting, stopping and freeing them, by kind. */
 #include "reactor/event.h"
+#include "reactor/poller.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -59,10 +60,18 @@ static void unlink_fd(struct ly_watcher *w)
     *at = w->at.fd.next;
 }
 
+/* Another watcher's IN would make the poller accept what it cannot tell this one. */
+static bool cannot_tell(const struct ly_events *e, unsigned events)
+{
+    return e->poller->ops->no_rdhup && (events & (LY_POLL_RDHUP | LY_POLL_IN)) == LY_POLL_RDHUP;
+}
+
 static int start_fd(struct ly_watcher *w)
 {
     struct ly_events *e = w->loop;
     int fd = w->at.fd.fd;
+    if (cannot_tell(e, w->at.fd.events))
+        return -EOPNOTSUPP;
     /* The array is as long as the number is high; one that no descriptor has must not make it so. */
     int r = fcntl(fd, F_GETFD) < 0 ? -EBADF : reserve_fd(e, fd);
     if (r < 0)
@@ -213,6 +222,8 @@ int ly_watcher_set_events(struct ly_watcher *w, unsigned events)
 {
     if (w->kind != &ly__watch_fd || events & ~WANTED)
         return -EINVAL;
+    if (cannot_tell(w->loop, events))
+        return -EOPNOTSUPP;
     unsigned before = w->at.fd.events;
     w->at.fd.events = events;
     int r = w->started ? apply(w->loop, w->at.fd.fd) : 0;
