@@ -83,9 +83,13 @@ static int collect_both(struct collector both[2])
 int shell_run(const char *command, size_t n, struct ly_buffer *out, struct ly_buffer *err)
 {
     struct ly_process *process;
-    char *text = memchr(command, '\0', n) ? NULL : strndup(command, n);
+    if (memchr(command, '\0', n))
+        return -EINVAL;
+    char *text = malloc(n + 1);
     if (!text)
-        return memchr(command, '\0', n) ? -EINVAL : -ENOMEM;
+        return -ENOMEM;
+    memcpy(text, command, n);
+    text[n] = '\0';
     const char *const argv[] = {"/bin/sh", "-c", text, NULL};
     int r = ly_process_spawn(&process, &(struct ly_spawn_options){
                                            .argv = argv,

@@ -13,9 +13,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     unsigned char digest[16], again[16];
     char digits[33];
     const char *text = (const char *)data, *end = size > 0 ? memchr(text, '\n', size) : NULL;
-    char *name = end ? strndup(text, (size_t)(end - text)) : NULL;
-    if (!name)
+    if (!end)
         return 0;
+    size_t length = (size_t)(end - text);
+    char *name = malloc(length + 1);
+    if (!name)
+        abort();
+    memcpy(name, text, length);
+    name[length] = '\0';
     size_t n = size - (size_t)(end + 1 - text);
     char *file = malloc(n + 40); /* of this size, so that a read behind n is seen */
     char *exact = malloc(n ? n : 1);

@@ -174,7 +174,8 @@ static void put_in(struct ly__outbox *o, const struct ly_address *to, const void
     int i = o->count++;
     memcpy(&o->to[i], &to->u, to->length);
     o->message[i].msg_hdr.msg_namelen = to->length;
-    memcpy(o->bytes[i], bytes, n);
+    if (n > 0)
+        memcpy(o->bytes[i], bytes, n);
     o->piece[i].iov_len = n;
 }
 

@@ -43,7 +43,7 @@ static void a_function_of_a_library_has_its_name_and_library(void **state)
     int (*fn)(const char *, FILE *) = fputs;
     memcpy(&p, &fn, sizeof p);
     ly__symbol_describe(p, text, sizeof text);
-    assert_non_null(strstr(text, " in libc.so"));
+    assert_non_null(strstr(text, " in lib")); /* the C library, or a sanitizer that stands before it */
 }
 
 static void an_address_of_no_code_is_a_number(void **state)
