@@ -28,6 +28,7 @@
 
 #define NONE ((iconv_t)-1)
 #define REPLACEMENT "\xef\xbf\xbd"
+#define ROOM (LY__TEXT_ROOM / 2) /* a character, or what stands for one, is only begun with so much room */
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define HOST "LE"
@@ -189,10 +190,10 @@ static ssize_t vet(struct ly__decoder *d, const char *out, size_t made)
 }
 
 /* iconv stopped at the raw bytes. Returns 1 to go on, 0 to stop, or LY_EDECODE; adds to *made. */
-static int pass_obstacle(struct ly__decoder *d, int error, char *out, size_t *made, bool final)
+static int pass_obstacle(struct ly__decoder *d, int error, char *out, size_t room, size_t *made, bool final)
 {
     size_t held = d->end - d->start;
-    if (error == E2BIG || (error == EINVAL && !final))
+    if (error == E2BIG || (error == EINVAL && !final) || room - *made < ROOM)
         return 0;
     size_t n = error == EINVAL || held < (size_t)d->unit ? held : (size_t)d->unit;
     ssize_t r = give_up(d, n, out + *made);
@@ -208,16 +209,16 @@ static ssize_t decode_iconv(struct ly__decoder *d, char *out, size_t room, bool 
     int r = 1;
     if (d->broken)
         return LY_EDECODE;
-    while (r > 0 && d->start < d->end && room - made >= LY__TEXT_ROOM / 2) {
+    while (r > 0 && d->start < d->end && room - made >= ROOM) {
         char *in = d->raw + d->start, *to = out + made;
         size_t in_left = d->end - d->start, to_left = room - made;
         size_t converted = iconv(d->cd, &in, &in_left, &to, &to_left);
         int error = converted == (size_t)-1 ? errno : 0;
         d->start = d->end - in_left;
         made = room - to_left;
-        r = error ? pass_obstacle(d, error, out, &made, final) : 0;
+        r = error ? pass_obstacle(d, error, out, room, &made, final) : 0;
     }
-    if (final && d->start == d->end && room - made >= LY__TEXT_ROOM / 2) {
+    if (final && d->start == d->end && room - made >= ROOM) {
         /* Some converters hold a character back, in case that an accent follows. */
         char *to = out + made;
         size_t to_left = room - made;
@@ -355,9 +356,9 @@ int ly__encoder_step(struct ly__encoder *e, const char *text, size_t n, size_t *
     *used = *made = 0;
     put_mark(e, out, made);
     e->used = true;
-    while (*used < n && room - *made >= LY__TEXT_ROOM / 2) {
+    while (*used < n && room - *made >= ROOM) {
         const char *at = text + *used;
-        size_t plain = plain_length(e, at, n - *used);
+        size_t plain = plain_length(e, at, n - *used < room ? n - *used : room);
         if (plain == 0) {
             put(e, e->newline, out, room, made);
             ++*used;
@@ -365,7 +366,7 @@ int ly__encoder_step(struct ly__encoder *e, const char *text, size_t n, size_t *
         }
         size_t before = *used;
         int error = convert(e, at, plain, used, out, room, made);
-        if (error == E2BIG)
+        if (error == E2BIG || (error && room - *made < ROOM))
             break;
         size_t done = *used - before;
         int r = error ? give_up_encoding(e, at + done, plain - done, used, out, room, made) : 0;
