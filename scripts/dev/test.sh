@@ -49,5 +49,7 @@ run_tests() {
     rm -f "$dir/meson-logs/testlog.json"
     # The report judges from the log, so meson's own verdict is not needed.
     "$prefix" meson test -C "$dir" --no-rebuild --no-suite lint "$@" </dev/null || true
-    python3 scripts/test-report "$dir/meson-logs/testlog.json"
+    local all=()
+    [ $# -gt 0 ] || all=(--all)
+    python3 scripts/test-report "${all[@]}" "$dir/meson-logs/testlog.json"
 }
