@@ -25,5 +25,6 @@
 #include <lanyard/server.h>
 #include <lanyard/socket.h>
 #include <lanyard/stream.h>
+#include <lanyard/supervise.h>
 
 #endif

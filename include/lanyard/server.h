@@ -75,7 +75,8 @@ struct ly_server_hooks {
 
 struct ly_server_options {
     /* as in address.h: "tcp://host:port" (port 0: the system picks one), "udp://host:port", "unix:name",
-     * "unix-dgram:name", "unix-seqpacket:name"; NULL with listener */
+     * "unix-dgram:name", "unix-seqpacket:name"; "systemd:" or "systemd:NAME" for what was handed over
+     * (supervise.h); NULL with listener */
     const char *address;
     /* a listening socket, or a datagram socket with an address, to serve instead; taken, on success only */
     struct ly_sock *listener;

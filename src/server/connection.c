@@ -125,9 +125,12 @@ static void leave(struct ly__connection *c)
 
 static void start_or_leave(struct ly__connection *c)
 {
+    struct ly__worker *w = c->worker;
     ly__list_remove(&c->link);
     if (start(c) < 0)
         leave(c);
+    else if (w->awaits_silent && ly__list_empty(&w->idle))
+        ly__acceptor_wake(w);
 }
 
 static void first_byte(struct ly__watch *watch, int result)

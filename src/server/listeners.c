@@ -6,12 +6,15 @@
  * all workers from one socket, each through a descriptor of its own, as a loop knows a socket by that.
  */
 #include "fiber/loop.h"
+#include "server/inherit.h"
 #include "server/server.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define INHERITED_MOST 256 /* as many as there may be workers */
 
 static bool workers_listen(const struct ly_server *s)
 {
@@ -77,6 +80,19 @@ static int open_all(struct ly_server *s)
     return r < 0 ? r : share_among_workers(s);
 }
 
+static int add_listener(struct ly_server *s, struct ly_sock *sock)
+{
+    size_t n = (size_t)s->listeners + 1;
+    struct ly_sock **more = realloc((void *)s->listener, n * sizeof *more);
+    if (!more) {
+        ly_sock_free(sock);
+        return -ENOMEM;
+    }
+    s->listener = more;
+    s->listener[s->listeners++] = sock;
+    return 0;
+}
+
 static int take_over(struct ly_server *s, struct ly_sock *listener)
 {
     int accepts = 0, type = ly_sock_type(listener);
@@ -97,6 +113,29 @@ static int take_over(struct ly_server *s, struct ly_sock *listener)
     if (r < 0)
         s->listener[0] = NULL; /* the caller's still */
     return r;
+}
+
+/* All that were handed over with one address; each gets a worker, so that none is forgotten. */
+static int inherit(struct ly_server *s)
+{
+    const char *name = s->options.address + strlen(LY__INHERITED);
+    struct ly_sock *first, *more;
+    int r = ly_listener_inherit(&first, *name ? name : NULL);
+    if (r < 0)
+        return r;
+    r = take_over(s, first);
+    if (r < 0) {
+        ly_sock_free(first);
+        return r;
+    }
+    while (r == 0 && s->listeners < INHERITED_MOST) {
+        r = ly__listener_inherit_like(&more, &s->address);
+        if (r == 0)
+            r = add_listener(s, more);
+    }
+    if (s->listeners > 1 && s->policy == &ly__fibers_policy)
+        s->workers = s->listeners;
+    return r == -ENOENT ? 0 : r;
 }
 
 /* ---- step by step ---- */
@@ -153,6 +192,8 @@ int ly__listeners_open(struct ly_server *s, const struct ly_server_options *o)
 {
     if (o->listener)
         return take_over(s, o->listener);
+    if (strncmp(o->address, LY__INHERITED, strlen(LY__INHERITED)) == 0)
+        return o->no_bind ? -EINVAL : inherit(s);
     return o->no_bind ? create(s) : open_all(s);
 }
 

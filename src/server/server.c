@@ -75,22 +75,47 @@ void ly__server_unref(struct ly_server *s)
     free(s);
 }
 
-static int set_up(struct ly_server *s, const struct ly_server_options *o)
+/* What is sized by the number of workers, which listeners that were handed over may have raised. */
+static int prepare(struct ly_server *s)
 {
-    int r = take_options(s, o);
-    if (r == 0) {
-        s->counters = calloc((size_t)s->workers, sizeof *s->counters);
-        r = s->counters ? 0 : -ENOMEM;
-    }
-    if (r == 0)
-        r = ly__shutdown_open(s);
+    s->counters = calloc((size_t)s->workers, sizeof *s->counters);
+    int r = s->counters ? ly__shutdown_open(s) : -ENOMEM;
     if (r == 0 && s->policy->open)
         r = s->policy->open(s);
-    if (r == 0)
-        r = ly__listeners_open(s, o);
     if (r == 0 && s->max_requests == 0)
         s->max_requests = s->datagrams ? s->policy->max_packets : s->policy->max_requests;
     return r;
+}
+
+static int set_up(struct ly_server *s, const struct ly_server_options *o)
+{
+    int r = take_options(s, o);
+    if (r == 0)
+        r = ly__listeners_open(s, o);
+    if (r < 0)
+        return r;
+    r = prepare(s);
+    if (r < 0 && o->listener)
+        s->listener[0] = NULL; /* the caller's still */
+    return r;
+}
+
+int ly__server_renew(struct ly_server *s)
+{
+    pthread_mutex_init(&s->lock, NULL); /* whoever held it is not in this process */
+    pthread_cond_init(&s->worker_ready, NULL);
+    if (s->policy->close)
+        s->policy->close(s);
+    ly__shutdown_close(s);
+    s->stop_fd = s->cancel_fd = s->room_fd = s->handed_out_fd = s->reload_fd = -1;
+    s->from_child = NULL;
+    s->worker = NULL;
+    atomic_store(&s->stage, LY__IDLE);
+    atomic_store(&s->has_served, false);
+    atomic_store(&s->early, 0);
+    atomic_store(&s->asking, 0);
+    int r = ly__shutdown_open(s);
+    return r == 0 && s->policy->open ? s->policy->open(s) : r;
 }
 
 int ly_server_open(struct ly_server **ret_server, const struct ly_server_options *options)
@@ -104,7 +129,7 @@ int ly_server_open(struct ly_server **ret_server, const struct ly_server_options
     if (!options->hooks.handle_error)
         ly__trail_read(); /* by the default report */
     s->references = 1;
-    s->stop_fd = s->cancel_fd = s->room_fd = s->handed_out_fd = -1;
+    s->stop_fd = s->cancel_fd = s->room_fd = s->handed_out_fd = s->reload_fd = -1;
     atomic_init(&s->threads.cancel_fd, -1);
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->worker_ready, NULL);

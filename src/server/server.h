@@ -98,12 +98,16 @@ struct ly_server {
     atomic_bool has_served; /* ly_serve_forever was called once */
     atomic_int early;       /* how often it was asked to end before that */
     atomic_int asking; /* tasks and signal handlers that are just moving the stage, or waking acceptors */
-    int stop_fd, cancel_fd;          /* eventfds, readable from LY__DRAINING and LY__CANCELLING on */
-    atomic_int *from_child;          /* in memory shared with forked children: one asked to stop; else NULL */
-    bool is_child;                   /* this is the copy in a forked child */
-    atomic_int failure;              /* what made serving impossible */
-    _Atomic(struct ly__loop *) loop; /* that the serving task runs in; NULL: a thread */
-    _Atomic(struct ly_scope *) serving; /* around what the serving task runs; NULL: nothing */
+    int stop_fd, cancel_fd; /* eventfds, readable from LY__DRAINING and LY__CANCELLING on */
+    int reload_fd;          /* an eventfd: ly_supervise's processes are to be replaced */
+    atomic_int *from_child; /* in memory shared with forked children: one asked to stop; else NULL */
+    bool is_child;          /* this is the copy in a forked child */
+    /* others serve these listeners when this one ends (ly_server_restart; a reload, in memory shared with the
+     * supervisor): clients that have connected and not spoken yet are waited for a little */
+    atomic_bool has_successor, *is_replaced; /* the second may be NULL */
+    atomic_int failure;                      /* what made serving impossible */
+    _Atomic(struct ly__loop *) loop;         /* that the serving task runs in; NULL: a thread */
+    _Atomic(struct ly_scope *) serving;      /* around what the serving task runs; NULL: nothing */
 
     /* requests in flight (accept.c) */
     int max_requests;
@@ -146,6 +150,11 @@ static inline bool ly__accepts(const struct ly_server *s)
 {
     return atomic_load_explicit(&s->stage, memory_order_acquire) == LY__SERVING &&
            !(s->from_child && atomic_load(s->from_child));
+}
+
+static inline bool ly__has_successor(const struct ly_server *s)
+{
+    return atomic_load(&s->has_successor) || (s->is_replaced && atomic_load(s->is_replaced));
 }
 
 /* When a drain that begins now is over. */
@@ -310,6 +319,10 @@ static inline void ly__count(atomic_ullong *n)
 {
     atomic_fetch_add_explicit(n, 1, memory_order_relaxed);
 }
+
+/* In a forked copy: make anew what it shares with the parent, but for the listeners. Nothing of it is served.
+ * Returns 0 or an error, after which it can only be left alone. */
+int ly__server_renew(struct ly_server *s);
 
 void ly__server_ref(struct ly_server *s);
 void ly__server_unref(struct ly_server *s);

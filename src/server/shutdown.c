@@ -12,6 +12,7 @@
  * would otherwise always be a second request.
  */
 #include "fiber/loop.h"
+#include "server/inherit.h"
 #include "server/server.h"
 #include <assert.h>
 #include <errno.h>
@@ -28,7 +29,10 @@ int ly__shutdown_open(struct ly_server *s)
     if (s->stop_fd < 0)
         return -errno;
     s->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    return s->cancel_fd < 0 ? -errno : 0;
+    if (s->cancel_fd < 0)
+        return -errno;
+    s->reload_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return s->reload_fd < 0 ? -errno : 0;
 }
 
 void ly__shutdown_close(struct ly_server *s)
@@ -37,6 +41,8 @@ void ly__shutdown_close(struct ly_server *s)
         close(s->stop_fd);
     if (s->cancel_fd >= 0)
         close(s->cancel_fd);
+    if (s->reload_fd >= 0)
+        close(s->reload_fd);
 }
 
 /* ---- asking ---- */
@@ -108,6 +114,11 @@ void ly_server_request_shutdown(struct ly_server *s)
     ly__shutdown_ask(s);
 }
 
+void ly_server_request_reload(struct ly_server *s)
+{
+    ring(s->reload_fd);
+}
+
 void ly__serving_fail(struct ly_server *s, int error, bool cancel)
 {
     int none = 0;
@@ -141,6 +152,7 @@ int ly__serving_begin(struct ly_server *s)
     atomic_store(&s->stage, LY__SERVING);
     count_early(s);
     pthread_mutex_unlock(&s->lock);
+    ly__tell_ready();
     return 0;
 }
 
@@ -154,6 +166,7 @@ void ly__serving_end(struct ly_server *s)
         sched_yield(); /* somebody is between the stage and the eventfd */
     silence(s->stop_fd);
     silence(s->cancel_fd);
+    silence(s->reload_fd);
     while ((w = ly__list_first(&s->enders))) {
         ly__list_remove(w);
         ly__waiter_wake(ly__container_of(w, struct ly__waiter, link), 0);

@@ -19,8 +19,14 @@
 #include <unistd.h>
 
 #define BATCH 64
+#define SPEAK_MS 1000 /* how long a client may take to speak where a successor has taken over */
 
 /* ---- waiting ---- */
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
 
 void ly__acceptor_wake(struct ly__worker *w)
 {
@@ -214,6 +220,21 @@ static int limit_drain(void *arg)
     return 0;
 }
 
+/* A client that connected to this process, and not to its successor, should not see the difference. */
+static void await_silent(struct ly__worker *w)
+{
+    int64_t deadline = earlier(ly_deadline(SPEAK_MS), ly__drain_deadline(w->server));
+    int r = 0;
+    w->awaits_silent = true;
+    while (r == 0 && !ly__list_empty(&w->idle)) {
+        w->accepting = ly__loop_here->running;
+        r = ly__park(deadline, "silent clients", LY__WAIT_IO);
+        w->accepting = NULL;
+        fail_unstarted(w);
+    }
+    w->awaits_silent = false;
+}
+
 static void drain(struct ly__worker *w)
 {
     struct ly_scope *aside;
@@ -281,6 +302,8 @@ int ly__worker_main(void *worker)
         ly__serving_fail(s, r, true);
     if (w->index == 0)
         ly__workers_handed_out(s);
+    if (ly__has_successor(s) && r >= 0)
+        await_silent(w);
     w->draining = true;
     if (s->datagrams)
         ly__receiver_stop(w);

@@ -30,6 +30,7 @@ struct ly__worker {
     struct ly__list idle;      /* connections whose client has not spoken: struct ly__connection.link */
     struct ly__list unstarted; /* connections that got no fiber: to be closed and told by the acceptor */
     bool draining;             /* no connection is taken over any more */
+    bool awaits_silent;        /* before that: those on idle may still speak */
     unsigned turn;             /* of the one acceptor: who gets the next connection */
     int index;
     int state;        /* 0: not ready yet; 1: ready; below 0: why it never will be. ly_server.lock */
