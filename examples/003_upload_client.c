@@ -20,6 +20,14 @@
 static const char *root_name;
 static int root;
 
+/* The request as a dictionary. */
+static void print_header(const struct ly_buffer *head)
+{
+    struct ly_frame frame;
+    if (ly_frame_decode(ly_buffer_bytes(head), head->length, &frame, NULL) > 0)
+        py_print("%s\n", py_dict(frame.header));
+}
+
 static int send_request(struct ly_stream *stream, const char *cmd, const char *name, int64_t size)
 {
     struct ly_buffer head;
@@ -34,7 +42,7 @@ static int send_request(struct ly_stream *stream, const char *cmd, const char *n
     if (r == 0)
         r = ly_frame_end(&head, 0);
     if (r == 0 && size >= 0)
-        py_print("%.*s\n", (int)head.length - 4, ly_buffer_bytes(&head) + 4);
+        print_header(&head);
     if (r == 0)
         r = ly_frame_send(stream, &head, NULL, 0);
     ly_buffer_done(&head);
@@ -113,7 +121,7 @@ static int get(struct ly_stream *stream, const char *name)
         r = ly_frame_recv(stream, &frame);
     if (r <= 0)
         return r < 0 ? r : LY_EEOF;
-    py_print("%s\n", py_text(frame.header.text, frame.header.length));
+    py_print("%s\n", py_dict(frame.header));
     r = ly_json_bool(ly_json_get(frame.header, "isfile"), &is_file);
     if (r < 0 || !is_file) {
         py_print("文件不存在!\n");

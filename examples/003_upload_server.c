@@ -185,7 +185,7 @@ static int answer(struct session *s)
     if (!command || r < 0)
         return LY_EFIELD; /* what follows cannot be known */
     find_directory(s);
-    py_print("%s\n", py_text(s->request.text, s->request.length));
+    py_print("%s\n", py_dict(s->request));
     py_print("-----> %s/%s\n", root_name, py_text(s->name, (size_t)r));
     r = command->run(s);
     if (s->directory >= 0)

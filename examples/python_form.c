@@ -85,6 +85,63 @@ const char *py_text(const void *bytes, size_t n)
     return text;
 }
 
+/* repr(str) */
+static void put_repr(FILE *out, const char *text, size_t n)
+{
+    const unsigned char *p = (const unsigned char *)text;
+    char quote = memchr(text, '\'', n) && !memchr(text, '"', n) ? '"' : '\'';
+    fputc(quote, out);
+    for (size_t i = 0, length; i < n; i += length) {
+        char escape[8];
+        length = character(p + i, n - i);
+        if (length == 0 || p[i] == '\n' || p[i] == '\t') {
+            fwrite(escape, 1, (size_t)(put_escape(escape, p[i]) - escape), out);
+            length = 1;
+            continue;
+        }
+        if (p[i] == (unsigned char)quote || p[i] == '\\')
+            fputc('\\', out);
+        fwrite(p + i, 1, length, out);
+    }
+    fputc(quote, out);
+}
+
+static void put_value(FILE *out, struct ly_json value)
+{
+    char text[PY_BYTES_MAX];
+    bool truth;
+    ssize_t n = ly_json_string(value, text, sizeof text);
+    if (n >= 0)
+        put_repr(out, text, (size_t)n);
+    else if (ly_json_bool(value, &truth) == 0)
+        fputs(truth ? "True" : "False", out);
+    else if (ly_json_type(value) == LY_JSON_NULL)
+        fputs("None", out);
+    else
+        fputs(py_text(value.text, value.length), out);
+}
+
+const char *py_dict(struct ly_json object)
+{
+    static _Thread_local char form[8 * PY_BYTES_MAX];
+    struct ly_json name, value;
+    size_t it = 0;
+    FILE *out = fmemopen(form, sizeof form, "w");
+    if (!out)
+        return py_text(object.text, object.length);
+    fputc('{', out);
+    for (bool first = true; ly_json_next(object, &it, &name, &value); first = false) {
+        fputs(first ? "" : ", ", out);
+        put_value(out, name);
+        fputs(": ", out);
+        put_value(out, value);
+    }
+    fputc('}', out);
+    fclose(out);
+    form[sizeof form - 1] = '\0';
+    return form;
+}
+
 /* An address's form; returns text. */
 static const char *put_tuple(char *text, size_t cap, const struct ly_address *a)
 {

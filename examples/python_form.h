@@ -23,6 +23,11 @@ const char *py_bytes(const void *bytes, size_t n);
  * that no peer writes to the terminal what it likes. */
 const char *py_text(const void *bytes, size_t n);
 
+/* {'cmd': 'get', 'filename': 'a.txt'}: a JSON object as the dictionary that json.loads makes of it, as far as
+ * it has strings, whole numbers, truth values and null; others, and what is longer than PY_BYTES_MAX, stay as
+ * they are. */
+const char *py_dict(struct ly_json object);
+
 /* ('127.0.0.1', 50000); '' for a Unix client without a name. */
 const char *py_tuple(const struct ly_address *address);
 

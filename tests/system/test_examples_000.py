@@ -2,6 +2,7 @@
 """The programs of tutorial 000 against Python peers."""
 
 import json
+import socket
 import subprocess
 
 from example_peers import (UTF8, Case, ClientPair, ServerPair, connect, crowd, pack, read_exactly, read_int,
@@ -76,6 +77,20 @@ class S2_TcpEcho(Case, ServerPair, ClientPair):
     def test_both_ours(self):
         _, port = self.start_server(self.server)
         self.assertEqual(self.run_client(self.client, port, "abc\n\n你好 x\n"), ">>>:ABC\n>>>:>>>:你好 X\n>>>:")
+
+    def test_it_serves_ipv6_and_names_and_prints_addresses_as_python_does(self):
+        for host, family in ("::1", socket.AF_INET6), ("localhost", None):
+            program = self.start(self.server, host, 0)
+            port = program.port()
+            with socket.create_connection((host, port), 60) as sock:
+                sock.sendall(b"abc")
+                self.assertEqual(read_exactly(sock, 3), b"ABC")
+                if family is None or sock.family == family:
+                    program.wait_for(f"{sock.getsockname()}\n")
+            output = self.start(self.client, host, port)
+            output.type("m\n")
+            output.end_input()
+            self.assertEqual(output.finish(), ">>>:M\n>>>:")
 
     def test_bytes_are_printed_as_python_prints_them(self):
         program, port = self.start_server(self.server)

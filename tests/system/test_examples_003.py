@@ -326,7 +326,7 @@ class S25_S26_S27_S28_S121_UploadServer(Case, ServerPair):
         self.assertEqual((self.root / f"f{i}").read_bytes(), data)
 
     def check_output(self, output, peers):
-        self.assertEqual(output.count('{"cmd": "put", "filename": "f0", "filesize": 3000}\n'), 1)
+        self.assertEqual(output.count("{'cmd': 'put', 'filename': 'f0', 'filesize': 3000}\n"), 1)
         self.assertEqual(output.count(f"-----> {self.root}/f0\n"), 2)
         self.assertEqual(output.count("recvsize:3000 filesize:3000\n"), 1)
         self.assertEqual(output.count("下载完成\n"), 3 * len(peers))
@@ -384,6 +384,17 @@ class S25_S26_S27_S28_S121_UploadServer(Case, ServerPair):
             self.assertEqual(get(sock, "old"), b"old")
         self.assertEqual(sorted(path.name for path in self.root.iterdir()), ["old", "one.bin"])
         program.stop()
+
+    def test_a_request_is_printed_as_a_dictionary_with_what_a_terminal_must_not_get_escaped(self):
+        program, port = self.start_server(self.server, self.root)
+        names = ["你好", "it's", 'a"b', "both'\"", "back\\slash", "tab\t\n\r", "\x1b[2J\x7f"]
+        with connect(port) as sock:
+            for name in names:
+                self.assertIsNone(get(sock, name))
+        output = program.stop()
+        for name in names:
+            self.assertIn(f"{dict(cmd='get', filename=name)}\n", output)
+        self.assertNotIn("\x1b", output)
 
     def test_only_listed_commands_can_be_called(self):
         _, port = self.start_server(self.server, self.root)
@@ -445,10 +456,10 @@ class S25_S28_UploadClient(Case):
         for size in sizes:
             self.assertEqual((self.there / f"p{size}").read_bytes(), content(size))
             self.assertEqual((self.here / f"g{size}").read_bytes(), content(size + 1))
-            self.assertIn(f'{self.here}/p{size}\n{{"cmd": "put", "filename": "p{size}", "filesize": {size}}}\n', output)
-            self.assertIn(f'{{"filesize": {size + 1}, "isfile": true}}\n', output)
+            self.assertIn(f"{self.here}/p{size}\n{dict(cmd='put', filename=f'p{size}', filesize=size)}\n", output)
+            self.assertIn(f"{dict(filesize=size + 1, isfile=True)}\n", output)
         self.assertEqual(len(re.findall(r"^\d+\.\d{6}$", output, re.MULTILINE)), 2 * len(sizes))
-        self.assertIn('{"isfile": false}\n文件不存在!\n', output)
+        self.assertIn("{'isfile': False}\n文件不存在!\n", output)
         self.assertTrue(output.endswith(f">>: file:{self.here}/missing is not exists\n>>: "), output[-200:])
 
     def test_our_client_and_a_python_server(self):
