@@ -37,7 +37,7 @@ class Readings:
 
 
 _switch, _fiber, _frame = Readings("micro-switch"), Readings("micro-fiber"), Readings("micro-frame")
-_framing = Readings("micro-framing")
+_framing, _http = Readings("micro-framing"), Readings("micro-http")
 
 JOBS = [
     Job("switch", "context switch, one way", "ns", higher=False, digits=2, target=1.2,
@@ -69,4 +69,9 @@ JOBS = [
             ("lanyard, line", "framing.line"),
             ("lanyard, fixed size", "framing.fixed"),
         )]),
+    Job("http", "heads of HTTP requests of 200 bytes on one core", "million/s", digits=2, of_limit=False,
+        contenders=[
+            _http.contender("lanyard, read", OURS, "http.read"),
+            _http.contender("lanyard, read and answered with a head", OURS, "http.answer"),
+        ]),
 ]

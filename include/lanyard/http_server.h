@@ -61,7 +61,8 @@ struct ly_http_record {
     const char *why;                    /* the reason of a refusal, or NULL */
 };
 
-/* What is served. One for a server, or several; it must stay while they serve. Zero stands for a default. */
+/* What is served. One for a server, or several; it must stay while they serve. Zero stands for a default; a
+ * time-out of LY_FOREVER for none. */
 struct ly_http_site {
     const struct ly_http_route *routes; /* ended by a row without path; borrowed */
     struct ly_http_limits limits;       /* of requests' heads: beyond, 414 or 431 */

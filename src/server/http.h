@@ -41,7 +41,14 @@ struct ly_http {
     int64_t began; /* when the head was complete; only with a log */
     bool close;    /* the connection ends after this answer */
     bool broken;   /* the answer cannot be completed: nothing more is sent */
+    bool lost;     /* because sending failed: the client is gone, or does not read */
 };
+
+/* A time-out of the site: 0 stands for the default, what is below for none. */
+static inline int64_t ly__http_timeout(int64_t ms, int64_t otherwise)
+{
+    return ms == 0 ? otherwise : ms < 0 ? LY_FOREVER : ms;
+}
 
 /* Whether the server is ending: answers say that their connection does too. */
 bool ly__http_is_draining(const struct ly_http *x);

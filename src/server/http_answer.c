@@ -15,7 +15,15 @@
 
 static void bound_sending(struct ly_http *x)
 {
-    ly_sock_set_timeout(x->rq->sock, x->site->send_timeout_ms > 0 ? x->site->send_timeout_ms : SEND_TIMEOUT);
+    ly_sock_set_timeout(x->rq->sock, ly__http_timeout(x->site->send_timeout_ms, SEND_TIMEOUT));
+}
+
+/* Sending has ended with r. */
+static int sent(struct ly_http *x, int r)
+{
+    if (r < 0)
+        x->broken = x->lost = true;
+    return r;
 }
 
 static int send_bytes(struct ly_http *x, const void *bytes, size_t n)
@@ -25,16 +33,13 @@ static int send_bytes(struct ly_http *x, const void *bytes, size_t n)
         bound_sending(x);
         r = ly_stream_write(x->stream, (const char *)bytes + at, n - at < PIECE ? n - at : PIECE);
     }
-    x->broken = x->broken || r < 0;
-    return r;
+    return sent(x, r);
 }
 
 int ly_http_flush(struct ly_http *x)
 {
     bound_sending(x);
-    int r = ly_stream_flush(x->stream);
-    x->broken = x->broken || r < 0;
-    return r;
+    return sent(x, ly_stream_flush(x->stream));
 }
 
 /* ---- heads ---- */

@@ -79,7 +79,10 @@ static int tell_to_continue(struct ly_http *x)
 
 static int64_t deadline(struct ly_http *x)
 {
-    int64_t ms = x->site->body_timeout_ms > 0 ? x->site->body_timeout_ms : BODY_TIMEOUT;
+    int64_t ms = ly__http_timeout(x->site->body_timeout_ms, BODY_TIMEOUT);
+    ly_sock_set_timeout(x->rq->sock, LY_FOREVER); /* unless the deadline says otherwise */
+    if (ms == LY_FOREVER)
+        return LY_NEVER;
     if (x->read_since == 0)
         x->read_since = ly_now();
     return x->read_since + ms * 1000000 + x->received / LEAST_RATE * 1000000000;

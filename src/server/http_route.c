@@ -119,7 +119,7 @@ static int run(struct ly_http *x)
     }
     __atomic_sub_fetch(&site->busy, 1, __ATOMIC_RELAXED);
     /* What the client has done wrong, or that it is gone, is nobody's failure. */
-    bool clients = x->refusal || r == -EPIPE || r == -ECONNRESET || r == -ECANCELED;
+    bool clients = x->refusal || x->lost || r == -EPIPE || r == -ECONNRESET || r == -ECANCELED;
     return r < 0 && !clients ? r : 0;
 }
 

@@ -30,11 +30,6 @@
 #define CONTENT_KEPT 65536 /* bytes of memory for bodies that an idle connection keeps */
 #define BODY_MAX (INT64_C(1) << 62)
 
-static int64_t or_default(int64_t value, int64_t otherwise)
-{
-    return value > 0 ? value : otherwise;
-}
-
 bool ly__http_is_draining(const struct ly_http *x)
 {
     const struct ly_server *s = x->rq->server;
@@ -50,7 +45,7 @@ bool ly__http_is_draining(const struct ly_http *x)
 static int wait_for_request(struct ly_http *x)
 {
     const char *bytes;
-    int64_t end = ly_deadline(or_default(x->site->idle_timeout_ms, IDLE_TIMEOUT));
+    int64_t end = ly_deadline(ly__http_timeout(x->site->idle_timeout_ms, IDLE_TIMEOUT));
     if (ly_stream_buffered(x->stream) > 0)
         return 1;
     int r = ly_http_flush(x);
@@ -101,7 +96,7 @@ static void begin_exchange(struct ly_http *x)
     x->stage = LY__HTTP_WAITING;
     x->answer = (struct ly_http_answer){.keep_alive = false};
     x->left = -1;
-    x->close = x->broken = false;
+    x->close = x->broken = x->lost = false;
 }
 
 static void end_exchange(struct ly_http *x)
@@ -158,8 +153,9 @@ static int serve_one(struct ly_http *x)
     if (r <= 0)
         return 0;
     begin_exchange(x);
+    ly_sock_set_timeout(x->rq->sock, LY_FOREVER); /* unless the deadline says otherwise */
     r = ly__http_head_recv(x->stream, &x->head,
-                           ly_deadline(or_default(x->site->head_timeout_ms, HEAD_TIMEOUT)));
+                           ly_deadline(ly__http_timeout(x->site->head_timeout_ms, HEAD_TIMEOUT)));
     if (r <= 0)
         return give_up(x, r);
     if (x->site->log)

@@ -120,6 +120,32 @@ static int rest(struct ly_http *x)
     return ly_http_answer(x, 200, NULL, ly_http_rest(x), strlen(ly_http_rest(x)));
 }
 
+/* Bytes without end, for as long as they are taken. */
+static int endless(struct ly_http *x)
+{
+    static char bytes[16384];
+    int r = ly_http_begin(x, 200, NULL, -1);
+    while (r == 0)
+        r = ly_http_write(x, bytes, sizeof bytes);
+    count(5);
+    return r;
+}
+
+/* A byte of the answer for each byte of the request, at once. */
+static int one_by_one(struct ly_http *x)
+{
+    char byte;
+    ssize_t n = 0;
+    int r = ly_http_begin(x, 200, NULL, -1);
+    while (r == 0 && (n = ly_http_read(x, &byte, 1)) > 0) {
+        byte++;
+        r = ly_http_write(x, &byte, 1);
+        if (r == 0)
+            r = ly_http_flush(x);
+    }
+    return n < 0 ? (int)n : r;
+}
+
 static const struct ly_http_route routes[] = {
     {LY_HTTP_GET | LY_HTTP_POST, "/hello", hello, 0},
     {LY_HTTP_PUT | LY_HTTP_POST, "/echo", echo_body, 0},
@@ -135,6 +161,8 @@ static const struct ly_http_route routes[] = {
     {LY_HTTP_GET, "/a/*", rest, 0},
     {LY_HTTP_DELETE, "/a/b", nothing, 0},
     {LY_HTTP_PUT, "/small", echo_body, 10},
+    {LY_HTTP_GET, "/endless", endless, 0},
+    {LY_HTTP_PUT, "/one-by-one", one_by_one, 0},
     {0},
 };
 
@@ -684,6 +712,71 @@ ROW(S105_a_client_that_is_too_slow_is_told_408, ALL | STREAMS)
     assert_int_equal(counted(3), 0);
 }
 
+ROW(S105_a_client_that_does_not_read_is_left, ALL | STREAMS)
+{
+    struct ly_http_site site = {.send_timeout_ms = 30};
+    struct served s;
+    struct client k;
+    begin_site(c, &s, &site);
+    begin_client(&k, &s);
+    send_text(&k, "GET /endless" FIELDS "\r\n");
+    AWAIT(counted(5) == 1);
+    end_client(&k);
+    assert_int_equal(once(&k, &s, "GET /hello" FIELDS "\r\n"), 200);
+    end_client(&k);
+    end_server(&s);
+    assert_int_equal(counted(3), 0);
+}
+
+ROW(S105_a_connection_ends_after_so_many_requests, ALL | STREAMS)
+{
+    struct ly_http_site site = {.max_requests = 3,
+                                .head_timeout_ms = LY_FOREVER,
+                                .body_timeout_ms = LY_FOREVER,
+                                .idle_timeout_ms = LY_FOREVER,
+                                .send_timeout_ms = LY_FOREVER};
+    struct served s;
+    struct client k;
+    begin_site(c, &s, &site);
+    begin_client(&k, &s);
+    for (int i = 0; i < 3; i++) {
+        send_text(&k, "POST /hello" FIELDS "Content-Length: 8\r\n\r\nname");
+        send_text(&k, "=Ann");
+        assert_int_equal(receive(&k), 200);
+        assert_int_equal(k.head.keep_alive, i < 2);
+    }
+    expect_closed(&k);
+    end_client(&k);
+    end_server(&s);
+}
+
+ROW(S103_an_answer_may_come_while_the_request_does, ALL | STREAMS)
+{
+    struct ly_http_site site = {0};
+    struct served s;
+    struct client k;
+    struct ly_http_body body;
+    char byte;
+    begin_site(c, &s, &site);
+    begin_client(&k, &s);
+    send_text(&k, "PUT /one-by-one" FIELDS "Content-Length: 4\r\n\r\na");
+    ly_http_head_init(&k.head, LY_HTTP_RESPONSE, NULL);
+    assert_int_equal(ly_http_head_recv(k.stream, &k.head), 1);
+    assert_int_equal(ly_http_body_init(&body, &k.head, LY_HTTP_PUT, 100), 0);
+    for (char sent = 'a'; sent < 'e'; sent++) {
+        const char next[2] = {(char)(sent + 1), 0};
+        assert_int_equal(ly_http_body_read(k.stream, &body, &byte, 1, NULL), 1);
+        assert_int_equal(byte, sent + 1);
+        if (sent < 'd')
+            send_text(&k, next);
+    }
+    assert_int_equal(ly_http_body_read(k.stream, &body, &byte, 1, NULL), 0);
+    send_text(&k, "GET /hello" FIELDS "\r\n");
+    assert_int_equal(receive(&k), 200);
+    end_client(&k);
+    end_server(&s);
+}
+
 ROW(S105_a_body_is_asked_for_when_it_is_read, ALL | STREAMS)
 {
     struct ly_http_site site = {0};
@@ -797,19 +890,19 @@ ROW(S106_each_exchange_is_recorded, ALL | STREAMS)
     end_server(&s);
 }
 
-MATRIX_MAIN(RUN(S100_a_request_may_come_in_any_pieces), RUN(S100_what_is_beyond_a_limit_is_refused),
-            RUN(S100_what_is_no_request_is_refused_and_the_next_client_served),
-            RUN(S101_every_method_is_known), RUN(S101_head_gives_the_head_of_get_without_its_body),
-            RUN(S102_parameters_of_target_and_body_are_decoded),
-            RUN(S103_any_bytes_are_a_body_with_length_and_type), RUN(S103_S14_a_file_is_a_body),
-            RUN(S103_fields_cannot_be_injected), RUN(S104_every_status_can_be_produced),
-            RUN(S104_what_is_protected_asks_for_credentials),
-            RUN(S104_a_handler_that_fails_is_answered_by_500_and_told),
-            RUN(S104_an_answer_that_cannot_be_completed_is_seen_to_be_cut),
-            RUN(S104_one_too_many_is_answered_by_503), RUN(S105_a_connection_serves_many_requests),
-            RUN(S105_requests_sent_at_once_are_answered_in_their_order),
-            RUN(S105_bodies_that_nobody_reads_do_not_become_requests),
-            RUN(S105_old_clients_are_kept_if_they_ask), RUN(S105_a_slow_client_does_not_block_others),
-            RUN(S105_a_client_that_is_too_slow_is_told_408), RUN(S105_a_body_is_asked_for_when_it_is_read),
-            RUN(S105_chunks_come_and_go), RUN(S105_an_idle_connection_does_not_hold_up_the_end),
-            RUN(S106_each_path_has_its_handler), RUN(S106_each_exchange_is_recorded))
+MATRIX_MAIN(
+    RUN(S100_a_request_may_come_in_any_pieces), RUN(S100_what_is_beyond_a_limit_is_refused),
+    RUN(S100_what_is_no_request_is_refused_and_the_next_client_served), RUN(S101_every_method_is_known),
+    RUN(S101_head_gives_the_head_of_get_without_its_body),
+    RUN(S102_parameters_of_target_and_body_are_decoded), RUN(S103_any_bytes_are_a_body_with_length_and_type),
+    RUN(S103_S14_a_file_is_a_body), RUN(S103_fields_cannot_be_injected),
+    RUN(S104_every_status_can_be_produced), RUN(S104_what_is_protected_asks_for_credentials),
+    RUN(S104_a_handler_that_fails_is_answered_by_500_and_told),
+    RUN(S104_an_answer_that_cannot_be_completed_is_seen_to_be_cut), RUN(S104_one_too_many_is_answered_by_503),
+    RUN(S105_a_connection_serves_many_requests), RUN(S105_requests_sent_at_once_are_answered_in_their_order),
+    RUN(S105_bodies_that_nobody_reads_do_not_become_requests), RUN(S105_old_clients_are_kept_if_they_ask),
+    RUN(S105_a_slow_client_does_not_block_others), RUN(S105_a_client_that_is_too_slow_is_told_408),
+    RUN(S105_a_client_that_does_not_read_is_left), RUN(S105_a_connection_ends_after_so_many_requests),
+    RUN(S103_an_answer_may_come_while_the_request_does), RUN(S105_a_body_is_asked_for_when_it_is_read),
+    RUN(S105_chunks_come_and_go), RUN(S105_an_idle_connection_does_not_hold_up_the_end),
+    RUN(S106_each_path_has_its_handler), RUN(S106_each_exchange_is_recorded))
