@@ -284,13 +284,17 @@ int ly_poller_fileno(struct ly_poller *p)
     return p->io.fd;
 }
 
-/* One look, or one wait, by the mechanism. What a signal interrupts is as if nothing had come. */
+/* One look, or one wait, by the mechanism. A wait that a signal interrupts found nothing; a look has not
+ * looked, and who goes on to wait for what happens after it would miss what was there. */
 static int look(struct ly_poller *p, struct ly_poller_event *ret_events, int max, int64_t deadline)
 {
     p->woken = false;
-    if (p->mirror >= 0)
-        ly__mirror_drain(p);
-    int n = p->ops->wait(p, ret_events, max, deadline);
+    int n = p->mirror >= 0 ? ly__mirror_drain(p) : 0;
+    if (n < 0)
+        return n;
+    do
+        n = p->ops->wait(p, ret_events, max, deadline);
+    while (n == -EINTR && deadline == LY__NOWAIT);
     if (n > 0 && p->mirror >= 0)
         ly__mirror_again(p, ret_events, n);
     return n == -EINTR ? 0 : n;

@@ -55,7 +55,7 @@ struct ly_poller {
     int count;           /* registered */
     uint32_t generation; /* the last given */
     int mirror;          /* see poller_mirror.c; -1: none */
-    bool stale;          /* the mirror has something in it that cannot be taken out */
+    bool stale;          /* something in the mirror cannot be taken out, or is missing */
     bool shown;          /* somebody has asked for ly_poller_fileno */
     bool closed;
     bool woken; /* the last look ended because of wake_fd */
@@ -89,8 +89,8 @@ static inline void ly__poller_report(struct ly_poller_event *ret, int fd, struct
 int ly__mirror_open(struct ly_poller *p);
 /* fd was registered, changed, reported once and for all, or (e NULL) unregistered. */
 void ly__mirror_set(struct ly_poller *p, int fd, const struct ly__entry *e);
-/* Before a look: only what happens from now on makes it readable. */
-void ly__mirror_drain(struct ly_poller *p);
+/* Before a look: only what happens from now on makes it readable. Returns 0, or why it does not mirror. */
+int ly__mirror_drain(struct ly_poller *p);
 /* After a look that reported these: they make it readable again for as long as they are ready. */
 void ly__mirror_again(struct ly_poller *p, const struct ly_poller_event *events, int count);
 

@@ -83,28 +83,37 @@ static int epoll_poller_remove(struct ly_poller *p, int fd, struct ly__entry *e)
     return epoll_ctl(of(p)->fd, EPOLL_CTL_DEL, fd, NULL) < 0 ? -errno : 0;
 }
 
-/* Make the set anew, without ghosts, under the same number. Where memory or descriptors are short it stays
- * as it is until the next ghost. */
-static void renew(struct epoll_poller *e)
+/* A new set of all that is registered. */
+static int create(const struct ly_poller *p)
+{
+    int set = epoll_create1(EPOLL_CLOEXEC);
+    if (set < 0)
+        return -errno;
+    int r = watch_wake(set, p->wake_fd);
+    for (int fd = 0; fd < p->capacity && r == 0; fd++) {
+        const struct ly__entry *e = ly__poller_entry(p, fd);
+        r = e && !e->spent ? control(set, EPOLL_CTL_ADD, fd, e) : 0;
+        if (r == -EBADF || r == -EPERM) /* it was closed, and its number perhaps used for something else */
+            r = 0;
+    }
+    if (r < 0)
+        close(set);
+    return r < 0 ? r : set;
+}
+
+/* Put a new set, which has no ghosts, in the place of the old one, under the same number. */
+static int renew(struct epoll_poller *e)
 {
     struct ly_poller *p = &e->base;
-    int fd = epoll_create1(EPOLL_CLOEXEC);
-    if (fd < 0)
-        return;
-    int r = watch_wake(fd, p->wake_fd);
-    for (int i = 0; i < p->capacity && r == 0; i++)
-        if (p->entries[i].generation && !p->entries[i].spent) {
-            r = control(fd, EPOLL_CTL_ADD, i, &p->entries[i]);
-            r = r == -ENOMEM || r == -ENOSPC ? r
-                                             : 0; /* other errors: it was closed, or is a ghost's number */
-        }
-    if (r == 0) {
-        bool waited_for = ly__io_release(&p->io) >= 0;
-        dup3(fd, e->fd, O_CLOEXEC);
-        if (waited_for)
-            ly__io_init(&p->io, e->fd);
-    }
-    close(fd);
+    int set = create(p);
+    if (set < 0)
+        return set;
+    bool waited_for = ly__io_release(&p->io) >= 0;
+    int r = dup3(set, e->fd, O_CLOEXEC) < 0 ? -errno : 0;
+    if (waited_for)
+        ly__io_init(&p->io, e->fd);
+    close(set);
+    return r;
 }
 
 static int epoll_poller_wait(struct ly_poller *p, struct ly_poller_event *ret_events, int max,
@@ -129,9 +138,8 @@ static int epoll_poller_wait(struct ly_poller *p, struct ly_poller_event *ret_ev
         else
             ghosts = true;
     }
-    if (ghosts)
-        renew(e);
-    return count;
+    int r = ghosts ? renew(e) : 0;
+    return count == 0 && r < 0 ? r : count;
 }
 
 static int epoll_poller_pollable(struct ly_poller *p)

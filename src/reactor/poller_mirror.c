@@ -18,65 +18,78 @@
 
 #define BATCH 64
 
-static void put(struct ly_poller *p, int op, int fd, unsigned events)
+/* What epoll does not take is found by each look anyway: regular files, and what was closed. */
+static int result(int r)
 {
-    struct epoll_event event = {.events = (events & LY__POLL_WANTED) | EPOLLET, .data.fd = fd};
-    epoll_ctl(p->mirror, op, fd, &event);
+    return r < 0 && errno != EPERM && errno != EBADF ? -errno : 0;
 }
 
-/*
- * A descriptor that was closed while a duplicate lives on cannot be taken out: it would make the mirror
- * readable for ever. Put another one in its place, under the same number.
- */
-static void renew(struct ly_poller *p)
+static int put(int mirror, int op, int fd, unsigned events)
 {
-    int fd = epoll_create1(EPOLL_CLOEXEC);
-    p->stale = false;
-    if (fd < 0)
-        return; /* it wakes its waiters too often from now on, no more */
-    ly__io_release(&p->io);
-    if (dup3(fd, p->mirror, O_CLOEXEC) >= 0 && p->wake_fd >= 0)
-        put(p, EPOLL_CTL_ADD, p->wake_fd, LY_POLL_IN);
-    close(fd);
-    ly__io_init(&p->io, p->mirror);
-    for (int i = 0; i < p->capacity; i++)
-        if (p->entries[i].generation)
-            ly__mirror_set(p, i, &p->entries[i]);
+    struct epoll_event event = {.events = (events & LY__POLL_WANTED) | EPOLLET, .data.fd = fd};
+    return epoll_ctl(mirror, op, fd, &event);
+}
+
+/* A new mirror of all there is. */
+static int create(const struct ly_poller *p)
+{
+    int mirror = epoll_create1(EPOLL_CLOEXEC), r = 0;
+    if (mirror < 0)
+        return -errno;
+    if (p->wake_fd >= 0)
+        r = result(put(mirror, EPOLL_CTL_ADD, p->wake_fd, LY_POLL_IN));
+    for (int fd = 0; fd < p->capacity && r == 0; fd++) {
+        const struct ly__entry *e = ly__poller_entry(p, fd);
+        if (e && !e->spent)
+            r = result(put(mirror, EPOLL_CTL_ADD, fd, e->events));
+    }
+    if (r < 0)
+        close(mirror);
+    return r < 0 ? r : mirror;
 }
 
 int ly__mirror_open(struct ly_poller *p)
 {
-    p->mirror = epoll_create1(EPOLL_CLOEXEC);
-    if (p->mirror < 0)
-        return -errno;
-    if (p->wake_fd >= 0)
-        put(p, EPOLL_CTL_ADD, p->wake_fd, LY_POLL_IN);
-    for (int fd = 0; fd < p->capacity; fd++)
-        if (p->entries[fd].generation)
-            ly__mirror_set(p, fd, &p->entries[fd]);
-    return p->mirror;
+    return p->mirror = create(p);
+}
+
+/*
+ * A descriptor that was closed while a duplicate lives on cannot be taken out, and would make the mirror
+ * readable for ever; one may also be missing for want of memory. Put a new mirror in the place of the old
+ * one, under the same number.
+ */
+static int renew(struct ly_poller *p)
+{
+    int mirror = create(p);
+    if (mirror < 0)
+        return mirror;
+    ly__io_release(&p->io);
+    int r = dup3(mirror, p->mirror, O_CLOEXEC) < 0 ? -errno : 0;
+    ly__io_init(&p->io, p->mirror);
+    close(mirror);
+    p->stale = r < 0;
+    return r;
 }
 
 void ly__mirror_set(struct ly_poller *p, int fd, const struct ly__entry *e)
 {
-    struct epoll_event event = {.data.fd = fd};
     if (!e || e->spent) {
-        if (epoll_ctl(p->mirror, EPOLL_CTL_DEL, fd, NULL) < 0 && errno == EBADF)
-            p->stale = true;
+        p->stale |= epoll_ctl(p->mirror, EPOLL_CTL_DEL, fd, NULL) < 0 && errno == EBADF;
         return;
     }
-    event.events = (e->events & LY__POLL_WANTED) | EPOLLET;
-    if (epoll_ctl(p->mirror, EPOLL_CTL_MOD, fd, &event) < 0 && errno == ENOENT)
-        epoll_ctl(p->mirror, EPOLL_CTL_ADD, fd, &event);
+    int r = put(p->mirror, EPOLL_CTL_MOD, fd, e->events);
+    if (r < 0 && errno == ENOENT)
+        r = put(p->mirror, EPOLL_CTL_ADD, fd, e->events);
+    p->stale |= result(r) < 0;
 }
 
-void ly__mirror_drain(struct ly_poller *p)
+int ly__mirror_drain(struct ly_poller *p)
 {
     struct epoll_event events[BATCH];
-    if (p->stale)
-        renew(p);
-    while (epoll_wait(p->mirror, events, BATCH, 0) == BATCH)
+    int r = p->stale ? renew(p) : 0;
+    while (r == 0 && epoll_wait(p->mirror, events, BATCH, 0) == BATCH)
         ;
+    return r;
 }
 
 void ly__mirror_again(struct ly_poller *p, const struct ly_poller_event *events, int count)

@@ -73,7 +73,8 @@ void ly__ring_wait(struct io_uring *ring, int64_t deadline)
     int64_t left = deadline == LY_NEVER ? LY_NEVER : deadline - ly_now();
 
     if (left <= 0 || io_uring_cq_ready(ring)) {
-        io_uring_submit_and_get_events(ring);
+        if (io_uring_submit_and_get_events(ring) < 0)
+            ly__ring_submit(ring); /* the caller may not come back before something has been armed */
     } else if (left == LY_NEVER) {
         io_uring_submit_and_wait(ring, 1);
     } else {
