@@ -475,6 +475,20 @@ class S25_S28_UploadClient(Case):
         _, port = self.start_server("003_upload_server", self.there)
         self.exchange(port, SIZES)
 
+    def test_100_of_our_clients_and_a_python_server_at_once(self):
+        (self.there / "g").write_bytes(content(5000))
+        port = self.serve(python_upload_server(self.there))
+
+        def one(i):
+            here = self.here / str(i)
+            here.mkdir()
+            (here / f"p{i}").write_bytes(content(3000 + i))
+            self.run_client("003_upload_client", port, f"put p{i}\nget g\n", here)
+            self.assertEqual((here / "g").read_bytes(), content(5000))
+            self.assertEqual((self.there / f"p{i}").read_bytes(), content(3000 + i))
+
+        crowd(one)
+
     def test_a_server_that_leaves_in_the_middle_leaves_no_file(self):
         def answer(connection):
             read_exactly(connection, read_int(connection))

@@ -211,6 +211,19 @@ class S33_S112_LoginClient(Case):
             self.assertEqual(self.run_client("004_login_client", port, self.typed),
                              "用户名>>>密码>>>b'success!'\n用户名>>>密码>>>b'failed!'\n用户名>>>")
 
+    def test_100_of_our_clients_and_a_python_server_at_once(self):
+        def answer(connection):
+            while name := json.loads(connection.recv(1024) or b"{}").get("username"):
+                connection.sendall(b"success!" if name == "旭哥" else b"failed!")
+
+        port = self.serve(answer)
+
+        def one(_):
+            self.assertEqual(self.run_client("004_login_client", port, "旭哥\n123\nx\n1\n"),
+                             "用户名>>>密码>>>b'success!'\n用户名>>>密码>>>b'failed!'\n用户名>>>")
+
+        crowd(one)
+
     def test_our_client_goes_on_when_there_is_no_answer(self):
         def answer(connection):
             read_exactly(connection, len(login("nobody", "x")))
