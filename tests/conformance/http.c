@@ -763,7 +763,7 @@ ROW(S103_an_answer_may_come_while_the_request_does, ALL | STREAMS)
     ly_http_head_init(&k.head, LY_HTTP_RESPONSE, NULL);
     assert_int_equal(ly_http_head_recv(k.stream, &k.head), 1);
     assert_int_equal(ly_http_body_init(&body, &k.head, LY_HTTP_PUT, 100), 0);
-    for (char sent = 'a'; sent < 'e'; sent++) {
+    for (int sent = 'a'; sent < 'e'; sent++) {
         const char next[2] = {(char)(sent + 1), 0};
         assert_int_equal(ly_http_body_read(k.stream, &body, &byte, 1, NULL), 1);
         assert_int_equal(byte, sent + 1);

@@ -26,7 +26,7 @@ static ssize_t decode(struct ly_http_body *b, const char *bytes, size_t n, size_
     while (at < n && !b->done) {
         struct ly_http_text content;
         size_t give = n - at < step ? n - at : step;
-        char *exact = malloc(give);
+        char *exact = malloc(give > 0 ? give : 1);
         assert_non_null(exact);
         memcpy(exact, bytes + at, give);
         ssize_t r = ly_http_body_decode(b, exact, give, &content);
