@@ -8,8 +8,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#pragma GCC diagnostic ignored "-Wunused-parameter" /* of callbacks */
 
+#define UNUSED __attribute__((unused))
 #define PATIENCE_MS 60000
 
 struct client {
@@ -19,7 +19,7 @@ struct client {
     char buf[4096];
 };
 
-static void hang_up(struct ly_watcher *w, unsigned what, void *arg)
+static void hang_up(UNUSED struct ly_watcher *w, UNUSED unsigned what, void *arg)
 {
     struct client *c = arg;
     ly_watcher_free(c->ready); /* before the socket is closed */
@@ -45,7 +45,7 @@ static void echo(struct ly_watcher *w, unsigned what, void *arg)
     ly_watcher_set_timer(c->patience, PATIENCE_MS, 0);
 }
 
-static void welcome(struct ly_watcher *w, unsigned what, void *listener)
+static void welcome(struct ly_watcher *w, UNUSED unsigned what, void *listener)
 {
     struct ly_events *events = ly_watcher_loop(w);
     struct client *c = calloc(1, sizeof *c);
@@ -57,7 +57,7 @@ static void welcome(struct ly_watcher *w, unsigned what, void *listener)
         hang_up(w, what, c);
 }
 
-static void stop(struct ly_watcher *w, unsigned what, void *arg)
+static void stop(struct ly_watcher *w, UNUSED unsigned what, UNUSED void *arg)
 {
     ly_events_stop(ly_watcher_loop(w));
 }
