@@ -66,12 +66,17 @@ struct ly_http_record {
 struct ly_http_site {
     const struct ly_http_route *routes; /* ended by a row without path; borrowed */
     struct ly_http_limits limits;       /* of requests' heads: beyond, 414 or 431 */
-    int64_t body_max;                   /* most bytes of a body; 0: 1 MiB. Beyond: 413 */
+    /* names that the site answers to ("example.org", "[::1]"), whatever the port, ended by NULL; others get
+     * 421. NULL: any. What serves a browser on this machine should say, lest pages from elsewhere reach it */
+    const char *const *hosts;
+    int64_t body_max; /* most bytes of a body; 0: 1 MiB. Beyond: 413 */
     /* time for a head, from its first byte on; 0: 10 s. Then 408 */
     int64_t head_timeout_ms;
     /* time for a body, and a second more for each 500 bytes that have come; 0: 20 s. Then 408 */
     int64_t body_timeout_ms;
-    int64_t idle_timeout_ms; /* for the next request to begin; 0: 15 s. Then the connection ends */
+    /* for the next request to begin; 0: 15 s. Then the connection ends; sooner if others wait for its place:
+     * at once in a sequential server, within a second in one at its cap */
+    int64_t idle_timeout_ms;
     int64_t send_timeout_ms; /* for the client to take 64 KiB of an answer; 0: 30 s */
     /* handlers at a time, of the process; a request beyond is answered by 503. 0: no cap but the server's */
     int max_busy;

@@ -123,9 +123,30 @@ static int run(struct ly_http *x)
     return r < 0 && !clients ? r : 0;
 }
 
+/* Whether the site answers to the host that is asked for: a page of another name must not reach it through a
+ * name that leads here (DNS rebinding). A request without any, of HTTP/1.0, does not come from a page. */
+static bool is_our_host(const struct ly_http *x)
+{
+    struct ly_http_text host = x->head.host;
+    if (!x->site->hosts || !host.bytes || host.length == 0)
+        return true;
+    const char *port = memrchr(host.bytes, ':', host.length),
+               *bracket = memrchr(host.bytes, ']', host.length);
+    if (port && (!bracket || bracket < port))
+        host.length = (size_t)(port - host.bytes);
+    for (const char *const *name = x->site->hosts; *name; name++)
+        if (ly_http_text_is(host, *name))
+            return true;
+    return false;
+}
+
 int ly__http_dispatch(struct ly_http *x)
 {
     unsigned allowed;
+    if (!is_our_host(x)) {
+        x->broken = ly_http_answer_status(x, 421) < 0;
+        return 0;
+    }
     x->route = find_route(x, &allowed);
     if (!x->route) {
         x->broken = answer_without_route(x, allowed) < 0;

@@ -7,6 +7,9 @@
  * there is nothing left to read. Nothing is read ahead beyond that buffer, so a client that sends without
  * reading stops itself.
  *
+ * A connection that is kept for a next request takes the place of another client. Where requests run one
+ * after the other it gives way as soon as anybody knocks; elsewhere, when the server is at its cap.
+ *
  * Three waits are bounded by deadlines of their own: for a request to begin (then the connection ends without
  * a word: nothing was asked), for its head (408), for its body (http_request.c). The socket's time-out is set
  * for each of them, so it says nothing outside of this file's calls.
@@ -17,13 +20,14 @@
  */
 #include "server/http.h"
 #include "wire/http.h"
+#include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
 #define HEAD_TIMEOUT 10000
 #define IDLE_TIMEOUT 15000
-#define SLICE 1000 /* an idle connection looks so often whether the server ends */
+#define SLICE 1000 /* an idle connection looks so often whether the server ends, or lacks places */
 #define LINGER_MS 2000
 #define LINGER_BYTES (16 << 20)
 #define READ_SIZE 32768    /* the stream's buffer at least: trailers have to fit */
@@ -41,25 +45,61 @@ bool ly__http_is_draining(const struct ly_http *x)
 
 /* ---- one request ---- */
 
+/* Whether this connection, which has been served, is to end because others wait for its place. */
+static bool is_in_the_way(const struct ly_http *x)
+{
+    return x->served > 0 && x->rq->server && atomic_load(&x->rq->server->wants_room) > 0;
+}
+
+/*
+ * One after the other, an idle connection is in everybody's way, so a served one is idle only as long as
+ * nobody knocks. Waits until something comes on it or on the listener. Returns 0 if it was here, -EBUSY if it
+ * was there, -ETIMEDOUT, or another error.
+ */
+static int wait_beside_listener(struct ly_http *x, int64_t ms)
+{
+    struct ly__io *const ios[] = {&x->rq->sock->io, &x->rq->server->listener[0]->io};
+    const char *bytes;
+    int r = ly__wait_any(ios, 2, ly_deadline(ms));
+    if (r < 0)
+        return r;
+    ly_sock_set_timeout(x->rq->sock, 0);
+    ssize_t n = ly_stream_peek(x->stream, 1, &bytes);
+    return n == -EAGAIN ? -EBUSY : 0; /* the end and errors are found again */
+}
+
+/* Wait at most so long for a byte. Returns 1, 0 (there will be none), or an error. */
+static int wait_for_byte(struct ly_http *x, int64_t ms)
+{
+    const struct ly_server *s = x->rq->server;
+    const char *bytes;
+    if (s && s->policy == &ly__sequential_policy && x->served > 0) {
+        int r = wait_beside_listener(x, ms);
+        if (r < 0)
+            return r == -EBUSY ? 0 : r;
+    }
+    ly_sock_set_timeout(x->rq->sock, ms);
+    ssize_t n = ly_stream_peek(x->stream, 1, &bytes);
+    return n > 0 ? 1 : (int)n;
+}
+
 /* Wait for a byte of the next request. Returns 1, 0 (there will be none), or an error. */
 static int wait_for_request(struct ly_http *x)
 {
-    const char *bytes;
     int64_t end = ly_deadline(ly__http_timeout(x->site->idle_timeout_ms, IDLE_TIMEOUT));
     if (ly_stream_buffered(x->stream) > 0)
         return 1;
     int r = ly_http_flush(x);
-    while (r == 0) {
+    if (r < 0)
+        return r;
+    for (;;) {
         int64_t left = (end - ly_now()) / 1000000 + 1;
-        if (ly__http_is_draining(x) || left <= 0)
+        if (left <= 0 || ly__http_is_draining(x))
             return 0;
-        ly_sock_set_timeout(x->rq->sock, left < SLICE ? left : SLICE);
-        ssize_t n = ly_stream_peek(x->stream, 1, &bytes);
-        if (n >= 0)
-            return n > 0;
-        r = n == -ETIMEDOUT && !ly_cancelled() ? 0 : (int)n;
+        r = wait_for_byte(x, left < SLICE ? left : SLICE);
+        if (r != -ETIMEDOUT || ly_cancelled() || is_in_the_way(x))
+            return r;
     }
-    return r;
 }
 
 /* The head and the decoded path into memory that reading the body leaves alone. */
@@ -238,5 +278,7 @@ int ly_http_serve_site(struct ly_request *rq, struct ly_http_site *site)
 
 int ly_http_serve(struct ly_request *rq)
 {
-    return ly_http_serve_site(rq, ly_server_user(rq->server));
+    struct ly_http_site *site = ly_server_user(rq->server);
+    assert(site);
+    return ly_http_serve_site(rq, site);
 }

@@ -712,6 +712,70 @@ ROW(S105_a_client_that_is_too_slow_is_told_408, ALL | STREAMS)
     assert_int_equal(counted(3), 0);
 }
 
+ROW(S105_an_idle_connection_gives_way_where_requests_run_one_after_the_other, SEQUENTIAL | STREAMS)
+{
+    struct ly_http_site site = {.idle_timeout_ms = LY_FOREVER};
+    struct served s;
+    struct client idle, k;
+    begin_site(c, &s, &site);
+    assert_int_equal(once(&idle, &s, "GET /hello" FIELDS "\r\n"), 200);
+    send_text(&idle, "GET /hello" FIELDS "\r\n");
+    assert_int_equal(receive(&idle), 200);
+    assert_int_equal(once(&k, &s, "GET /hello" FIELDS "\r\n"), 200);
+    expect_closed(&idle);
+    end_client(&idle);
+    end_client(&k);
+    end_server(&s);
+}
+
+ROW(S105_idle_connections_give_way_at_the_cap, FIBERS | THREADING | STREAMS)
+{
+    struct ly_http_site site = {.routes = routes, .idle_timeout_ms = LY_FOREVER};
+    struct served s;
+    struct client idle, k;
+    make_file();
+    serve(&s, open_server(c, (struct ly_server_options){
+                                 .handler.handle = ly_http_serve, .user = &site, .max_requests = 1}));
+    assert_int_equal(once(&idle, &s, "GET /hello" FIELDS "\r\n"), 200);
+    assert_int_equal(once(&k, &s, "GET /hello" FIELDS "\r\n"), 200);
+    expect_closed(&idle);
+    end_client(&idle);
+    end_client(&k);
+    end_server(&s);
+}
+
+ROW(S106_a_site_answers_to_its_own_names, ALL | STREAMS)
+{
+    static const struct {
+        const char *host;
+        int status;
+    } hosts[] = {{"localhost", 200},
+                 {"LOCALHOST:80", 200},
+                 {"[::1]", 200},
+                 {"[::1]:8080", 200},
+                 {"localhost.", 421},
+                 {"evil.example", 421},
+                 {"localhost.evil.example:80", 421}};
+    static const char *const names[] = {"localhost", "[::1]", NULL};
+    struct ly_http_site site = {.hosts = names};
+    struct served s;
+    struct client k;
+    begin_site(c, &s, &site);
+    begin_client(&k, &s);
+    for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
+        char text[100];
+        snprintf(text, sizeof text, "GET /hello HTTP/1.1\r\nHost: %s\r\n\r\n", hosts[i].host);
+        send_text(&k, text);
+        assert_int_equal(receive(&k), hosts[i].status);
+    }
+    send_text(&k, "GET http://evil.example/hello HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert_int_equal(receive(&k), 421);
+    send_text(&k, "GET /hello HTTP/1.0\r\n\r\n");
+    assert_int_equal(receive(&k), 200);
+    end_client(&k);
+    end_server(&s);
+}
+
 ROW(S105_a_client_that_does_not_read_is_left, ALL | STREAMS)
 {
     struct ly_http_site site = {.send_timeout_ms = 30};
@@ -902,6 +966,8 @@ MATRIX_MAIN(
     RUN(S105_a_connection_serves_many_requests), RUN(S105_requests_sent_at_once_are_answered_in_their_order),
     RUN(S105_bodies_that_nobody_reads_do_not_become_requests), RUN(S105_old_clients_are_kept_if_they_ask),
     RUN(S105_a_slow_client_does_not_block_others), RUN(S105_a_client_that_is_too_slow_is_told_408),
+    RUN(S105_an_idle_connection_gives_way_where_requests_run_one_after_the_other),
+    RUN(S105_idle_connections_give_way_at_the_cap), RUN(S106_a_site_answers_to_its_own_names),
     RUN(S105_a_client_that_does_not_read_is_left), RUN(S105_a_connection_ends_after_so_many_requests),
     RUN(S103_an_answer_may_come_while_the_request_does), RUN(S105_a_body_is_asked_for_when_it_is_read),
     RUN(S105_chunks_come_and_go), RUN(S105_an_idle_connection_does_not_hold_up_the_end),
