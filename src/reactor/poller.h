@@ -22,6 +22,7 @@ struct ly__entry {
     uint32_t armed; /* io_uring: the registration that the request in flight was made for; 0: none */
     int slot;       /* poll: index in its array; io_uring: its place in the batch being made, + 1 */
     int next;       /* io_uring: the next descriptor to arm; -1: the last */
+    uint32_t told;  /* io_uring: the last wait that reported it */
     bool queued;    /* io_uring: on the list of those to arm, registered or not */
     bool spent;     /* one-shot, and it was reported */
 };

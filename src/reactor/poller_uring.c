@@ -38,7 +38,8 @@ struct uring_poller {
     struct io_uring ring;
     uint64_t owner; /* the thread the ring belongs to; ANYBODY; 0: there is no ring */
     int wake_fd;
-    int to_arm; /* the first of the list of descriptors to arm; -1: none */
+    int to_arm;     /* the first of the list of descriptors to arm; -1: none */
+    uint32_t waits; /* so far */
     struct pollfd batch[BATCH];
 };
 
@@ -294,18 +295,30 @@ static int reap(struct uring_poller *u, int max)
     return count;
 }
 
-/* Ask about the batch, and report what is so. */
-static int report(struct uring_poller *u, struct ly_poller_event *ret_events, int count)
+/* Report fd after the `found` events that this wait has reported; once, though an edge may come again. */
+static int add(struct uring_poller *u, struct ly_poller_event *ret_events, int found, const struct pollfd *at)
 {
-    int found = 0;
+    struct ly__entry *e = &u->base.entries[at->fd];
+    unsigned events = (unsigned short)at->revents;
+    for (int i = 0; i < found && e->told == u->waits; i++)
+        if (ret_events[i].fd == at->fd) {
+            ret_events[i].events |= events;
+            return found;
+        }
+    e->told = u->waits;
+    ly__poller_report(&ret_events[found], at->fd, e, events);
+    return found + 1;
+}
+
+/* Ask about the batch, and report what is so. Returns how many events there are now. */
+static int report(struct uring_poller *u, struct ly_poller_event *ret_events, int found, int count)
+{
     if (count > 0)
         poll(u->batch, (nfds_t)count, 0); /* should it fail, what the completions said stands */
     for (int i = 0; i < count; i++) {
-        int fd = u->batch[i].fd;
-        struct ly__entry *e = &u->base.entries[fd];
-        e->slot = 0;
+        u->base.entries[u->batch[i].fd].slot = 0;
         if (u->batch[i].revents)
-            ly__poller_report(&ret_events[found++], fd, e, (unsigned short)u->batch[i].revents);
+            found = add(u, ret_events, found, &u->batch[i]);
     }
     return found;
 }
@@ -328,9 +341,14 @@ static int uring_poller_wait(struct ly_poller *p, struct ly_poller_event *ret_ev
     int r = claim(u);
     if (r < 0)
         return r;
+    u->waits++;
     arm_queued(u);
     ly__ring_wait(&u->ring, deadline);
-    int n = report(u, ret_events, reap(u, max < BATCH ? max : BATCH));
+    int n = 0;
+    do { /* of those that came, some are not so any more and leave room */
+        int room = max - n < BATCH ? max - n : BATCH;
+        n = report(u, ret_events, n, reap(u, room));
+    } while (n < max && io_uring_cq_ready(&u->ring));
     if (p->shown && u->to_arm >= 0)
         make_readable(u);
     return n;
