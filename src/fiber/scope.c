@@ -124,12 +124,8 @@ int ly__scope_cancel_fd(struct ly_scope *s)
 
 /* ---- opening and closing ---- */
 
-int ly_scope_open(struct ly_scope **ret_scope, const struct ly_scope_options *options)
+void ly__scope_enter(struct ly_scope *s, struct ly__task *t, const struct ly_scope_options *options)
 {
-    struct ly__task *t = ly__task_self();
-    struct ly_scope *s = t ? malloc(sizeof *s) : NULL;
-    if (!s)
-        return -ENOMEM;
     ly__scope_init(s, t->scope, t->loop);
     s->owner = t;
     s->name = options && options->name ? options->name : t->name;
@@ -145,6 +141,15 @@ int ly_scope_open(struct ly_scope **ret_scope, const struct ly_scope_options *op
     }
     t->scope = s;
     unlock(s);
+}
+
+int ly_scope_open(struct ly_scope **ret_scope, const struct ly_scope_options *options)
+{
+    struct ly__task *t = ly__task_self();
+    struct ly_scope *s = t ? malloc(sizeof *s) : NULL;
+    if (!s)
+        return -ENOMEM;
+    ly__scope_enter(s, t, options);
     *ret_scope = s;
     return 0;
 }

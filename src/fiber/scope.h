@@ -55,6 +55,9 @@ static inline int ly__task_allowed(const struct ly__task *t)
 /* Set up an empty scope below parent (NULL: none) for loop (NULL: for threads). */
 void ly__scope_init(struct ly_scope *s, struct ly_scope *parent, struct ly__loop *loop);
 
+/* As ly_scope_open, in the memory of a task that will not leave the scope any more. */
+void ly__scope_enter(struct ly_scope *s, struct ly__task *t, const struct ly_scope_options *options);
+
 /* The descriptor that becomes readable when s is cancelled, made at first use; -errno without one. */
 int ly__scope_cancel_fd(struct ly_scope *s);
 

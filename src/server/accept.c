@@ -142,9 +142,8 @@ static void wake(struct ly__watch *w, int result)
     ly__fiber_wake(ly__container_of(w, struct watch, watch)->fiber, 0);
 }
 
-static int wait_in_fiber(struct ly__io *const *ios, int n, int64_t deadline)
+static int wait_in_fiber(struct ly__io *const *ios, struct watch *watches, int n, int64_t deadline)
 {
-    struct watch watches[LY__WAIT_MAX];
     int r = 0, set = 0;
     for (; set < n && r == 0; set++) {
         watches[set] = (struct watch){.watch.fire = wake, .fiber = ly__loop_here->running};
@@ -159,11 +158,10 @@ static int wait_in_fiber(struct ly__io *const *ios, int n, int64_t deadline)
     return r;
 }
 
-int ly__wait_any(struct ly__io *const *ios, int n, int64_t deadline)
+/* p and watches have room for n, p for one more. */
+static int wait_with(struct ly__io *const *ios, struct pollfd *p, struct watch *watches, int n,
+                     int64_t deadline)
 {
-    struct pollfd p[LY__WAIT_MAX + 1];
-    if (n > LY__WAIT_MAX)
-        return -EINVAL;
     for (int i = 0; i < n; i++)
         p[i] = (struct pollfd){.fd = ios[i]->fd, .events = POLLIN};
     if (!ly__loop_here)
@@ -174,5 +172,28 @@ int ly__wait_any(struct ly__io *const *ios, int n, int64_t deadline)
         return r;
     if (poll(p, (nfds_t)n, 0) > 0)
         return 0;
-    return wait_in_fiber(ios, n, deadline);
+    return wait_in_fiber(ios, watches, n, deadline);
+}
+
+/* Apart, for their frames: each page of stack that the forking policy's parent touches is copied once more
+ * for each child. */
+static __attribute__((noinline)) int wait_for_many(struct ly__io *const *ios, int n, int64_t deadline)
+{
+    struct pollfd p[LY__WAIT_MAX + 1];
+    struct watch watches[LY__WAIT_MAX];
+    return wait_with(ios, p, watches, n, deadline);
+}
+
+static __attribute__((noinline)) int wait_for_few(struct ly__io *const *ios, int n, int64_t deadline)
+{
+    struct pollfd p[LY__WAIT_FEW + 1];
+    struct watch watches[LY__WAIT_FEW];
+    return wait_with(ios, p, watches, n, deadline);
+}
+
+int ly__wait_any(struct ly__io *const *ios, int n, int64_t deadline)
+{
+    if (n > LY__WAIT_MAX)
+        return -EINVAL;
+    return n > LY__WAIT_FEW ? wait_for_many(ios, n, deadline) : wait_for_few(ios, n, deadline);
 }

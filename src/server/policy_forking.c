@@ -2,10 +2,12 @@
 /*
  * A process for each request.
  *
- * The parent closes its copy of the connection at once and keeps a pidfd of the child, in one epoll, whose
- * descriptor the serving loop waits for beside the listener. Only children of this server are ever waited
- * for, each by its own pid: a child that somebody else forked keeps its exit status. A pid cannot have been
- * reused before we wait for it, unless somebody else reaps our children, and then waitid(2) says ECHILD.
+ * The parent closes its copy of the connection at once. Of a child that lives for longer it keeps a pidfd, in
+ * one epoll, whose descriptor the serving loop waits for beside the listener; most have ended before that is
+ * worth its five system calls, and are found by a look at the oldest in each turn (watch). Only children of
+ * this server are ever waited for, each by its own pid: a child that somebody else forked keeps its exit
+ * status. A pid cannot have been reused before we wait for it, unless somebody else reaps our children, and
+ * then waitid(2) says ECHILD.
  *
  * The child must not return into the caller's code and must not run exit handlers or flush the parent's
  * standard streams: it leaves by _exit, with 0 after a good request and 1 after a failed one, which the
@@ -23,22 +25,24 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/single_threaded.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define KILL_AFTER_MS 1000
-#define LOOK_MS 20 /* how often to look at children without a pidfd */
+#define LOOK_AT 3 /* how many children without a pidfd are looked at in a turn: more than begin in one */
 
 struct child {
-    struct ly__list link; /* in ly_server.children */
+    struct ly__list link; /* in ly_server.children or watched */
     pid_t pid;
-    int pidfd; /* -1: there was no descriptor left for it */
+    int pidfd; /* -1: none yet, or there was no descriptor left for it */
 };
 
 static int open_children(struct ly_server *s)
 {
     ly__list_init(&s->children);
+    ly__list_init(&s->watched);
     void *shared =
         mmap(NULL, sizeof *s->from_child, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED)
@@ -61,9 +65,12 @@ static void forget(struct ly_server *s, struct child *c)
 
 static void close_children(struct ly_server *s)
 {
-    if (s->children.next)
+    if (s->children.next) {
         ly__list_each_safe (c, &s->children)
             forget(s, ly__container_of(c, struct child, link));
+        ly__list_each_safe (c, &s->watched)
+            forget(s, ly__container_of(c, struct child, link));
+    }
     if (s->room_fd >= 0)
         close(s->room_fd);
     if (s->from_child)
@@ -115,42 +122,45 @@ static _Noreturn void be_child(struct ly_server *s, struct ly_request *rq, const
     ly__server_here = s;
     for (int i = 0; i < s->listeners && !s->datagrams; i++)
         ly_sock_close(s->listener[i]);
-    int r = ly_scope_open(&request_scope, &(struct ly_scope_options){.name = "request"});
-    if (r < 0)
-        _exit(1);
+    struct ly_scope scope; /* not from malloc, whose pages would be copied for it */
+    ly__scope_enter(&scope, ly__task_now, &(struct ly_scope_options){.name = "request"});
+    request_scope = &scope;
     take_signals(mask);
-    r = ly__request_run(rq, &s->counters[0]);
+    int r = ly__request_run(rq, &s->counters[0]);
     ly__request_close(rq);
     _exit(r < 0);
 }
 
 /* ---- in the parent ---- */
 
-/* fork with the locks that a child needs held by nobody else, and no signal before it can take one. */
+/* fork with the locks that a child needs held by nobody else, and no signal before it can take one. What
+ * follows in the child touches as little as it can: each page is a copy. */
 static pid_t fork_ready(sigset_t *ret_mask)
 {
     sigset_t all;
+    bool alone = __libc_single_threaded;
     sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, ret_mask);
-    pthread_mutex_lock(&ly__threads_lock);
+    sigprocmask(SIG_SETMASK, &all, ret_mask);
+    if (!alone)
+        pthread_mutex_lock(&ly__threads_lock);
     pid_t pid = fork();
-    int error = errno;
-    pthread_mutex_unlock(&ly__threads_lock);
+    if (pid < 0)
+        pid = -errno;
+    if (!alone)
+        pthread_mutex_unlock(&ly__threads_lock);
     if (pid != 0)
-        pthread_sigmask(SIG_SETMASK, ret_mask, NULL);
-    return pid < 0 ? -error : pid;
+        sigprocmask(SIG_SETMASK, ret_mask, NULL);
+    return pid;
 }
 
-static void remember(struct ly_server *s, struct child *c, pid_t pid)
+static void get_pidfd(struct ly_server *s, struct child *c)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
-    c->pid = pid;
-    c->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    c->pidfd = (int)syscall(SYS_pidfd_open, c->pid, 0);
     if (c->pidfd >= 0 && epoll_ctl(s->room_fd, EPOLL_CTL_ADD, c->pidfd, &event) < 0) {
         close(c->pidfd);
         c->pidfd = -1;
     }
-    ly__list_append(&s->children, &c->link);
 }
 
 static int start(struct ly_server *s, struct ly_request *rq)
@@ -166,7 +176,9 @@ static int start(struct ly_server *s, struct ly_request *rq)
         free(c);
         return (int)pid;
     }
-    remember(s, c, pid);
+    c->pid = pid;
+    c->pidfd = -1;
+    ly__list_append(&s->children, &c->link);
     if (!s->datagrams)
         ly_sock_close(rq->sock);
     return 0;
@@ -205,28 +217,55 @@ static void look_at(struct ly_server *s, struct child *c)
     ly__slot_give(s);
 }
 
+/* Of those that are not watched, some, the oldest first. */
+static void look_at_some(struct ly_server *s, int some)
+{
+    ly__list_each_safe (l, &s->children) {
+        if (some-- == 0)
+            return;
+        look_at(s, ly__container_of(l, struct child, link));
+    }
+}
+
 static void collect(struct ly_server *s)
 {
     struct epoll_event events[32];
-    int n = epoll_wait(s->room_fd, events, 32, 0);
+    int n = ly__list_empty(&s->watched) ? 0 : epoll_wait(s->room_fd, events, 32, 0);
     for (int i = 0; i < n; i++)
         look_at(s, events[i].data.ptr);
+    look_at_some(s, LOOK_AT);
+}
+
+/* See struct ly__policy. Where there is no descriptor for one, it stays among those that are looked at. */
+static bool watch(struct ly_server *s, bool now)
+{
+    if (!now)
+        return ly__list_empty(&s->children);
     ly__list_each_safe (l, &s->children) {
         struct child *c = ly__container_of(l, struct child, link);
-        if (c->pidfd < 0)
-            look_at(s, c);
+        get_pidfd(s, c);
+        if (c->pidfd >= 0) {
+            ly__list_remove(l);
+            ly__list_append(&s->watched, l);
+        }
     }
+    return true;
+}
+
+static bool none_runs(struct ly_server *s)
+{
+    watch(s, true);
+    collect(s);
+    return ly__list_empty(&s->children) && ly__list_empty(&s->watched);
 }
 
 static void signal_all(struct ly_server *s, int signal_number)
 {
-    ly__list_each (l, &s->children) {
-        struct child *c = ly__container_of(l, struct child, link);
-        if (c->pidfd >= 0)
-            syscall(SYS_pidfd_send_signal, c->pidfd, signal_number, NULL, 0);
-        else
-            kill(c->pid, signal_number);
-    }
+    ly__list_each (l, &s->watched)
+        syscall(SYS_pidfd_send_signal, ly__container_of(l, struct child, link)->pidfd, signal_number, NULL,
+                0);
+    ly__list_each (l, &s->children)
+        kill(ly__container_of(l, struct child, link)->pid, signal_number);
 }
 
 static void cancel(struct ly_server *s)
@@ -235,16 +274,16 @@ static void cancel(struct ly_server *s)
     int64_t until = ly_deadline(KILL_AFTER_MS);
 
     signal_all(s, SIGTERM);
-    for (collect(s); !ly__list_empty(&s->children) && ly_now() < until; collect(s))
-        poll(&p, 1, LOOK_MS);
+    while (!none_runs(s) && ly_now() < until)
+        poll(&p, 1, LY__LOOK_MS);
     signal_all(s, SIGKILL);
 }
 
 static void join(struct ly_server *s)
 {
     struct pollfd p = {.fd = s->room_fd, .events = POLLIN};
-    for (collect(s); !ly__list_empty(&s->children); collect(s))
-        poll(&p, 1, LOOK_MS);
+    while (!none_runs(s))
+        poll(&p, 1, LY__LOOK_MS);
 }
 
 const struct ly__policy ly__forking_policy = {
@@ -258,6 +297,7 @@ const struct ly__policy ly__forking_policy = {
     .serve = ly__serve_turns,
     .begin = begin,
     .collect = collect,
+    .watch = watch,
     .cancel = cancel,
     .join = join,
 };

@@ -54,6 +54,9 @@ struct ly__policy {
     void (*room)(struct ly_server *s);
     /* Look which requests have ended, without waiting. May be NULL. */
     void (*collect)(struct ly_server *s);
+    /* The loop is about to wait: have room_fd tell the end of what runs. now false: false instead, where that
+     * costs more than a look in LY__LOOK_MS at what has ended until then. May be NULL. */
+    bool (*watch)(struct ly_server *s, bool now);
     /* Cancel what runs. May be NULL. */
     void (*cancel)(struct ly_server *s);
     /* Wait, whatever happens, until nothing of what was cancelled runs. May be NULL. */
@@ -123,7 +126,8 @@ struct ly_server {
     int handed_out_fd;           /* fibers: an eventfd, readable once the one acceptor has ended; else -1 */
     struct ly_scope threads;     /* threading: a scope without an owner; its tasks may outlive the call that
                                     started them */
-    struct ly__list children;    /* forking */
+    struct ly__list children;    /* forking: those without a pidfd */
+    struct ly__list watched;     /* forking: those with one, in room_fd */
 };
 
 /* ---- ending (shutdown.c) ---- */
@@ -193,6 +197,7 @@ void ly__slot_give(struct ly_server *s);
 
 /* Wait until one of the descriptors is readable, deadline (absolute) passes, or a scope ends the wait; in a
  * fiber or a thread. Returns 0, -ETIMEDOUT, -ECANCELED, or -errno. Each of ios belongs to the caller. */
+#define LY__WAIT_FEW 4
 #define LY__WAIT_MAX 260 /* listeners of all workers, and a few more */
 int ly__wait_any(struct ly__io *const *ios, int n, int64_t deadline);
 
@@ -305,6 +310,8 @@ static inline void ly__request_through(struct ly_request *rq, struct ly__counter
 void ly__request_here(struct ly_server *s, const struct ly__arrival *a);
 
 /* ---- the loop of the policies without fibers (turns.c) ---- */
+
+#define LY__LOOK_MS 20
 
 /* Accept and begin requests until asked to stop; then drain, cancel, join. */
 int ly__serve_turns(struct ly_server *s);

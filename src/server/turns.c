@@ -22,7 +22,8 @@ struct gate {
     struct ly__io *listener;
     struct ly__batch batch; /* of a datagram server */
     struct ly__io stop, cancel, room;
-    bool stops; /* a request to stop counts: ly_serve_forever */
+    struct ly__io *few[LY__WAIT_FEW], **ios; /* what a turn waits for: few, or more in memory of their own */
+    bool stops;                              /* a request to stop counts: ly_serve_forever */
 };
 
 static int watch_listeners(struct gate *g)
@@ -47,6 +48,13 @@ static int gate_init(struct gate *g, struct ly_server *s, int batch)
         s->datagrams ? ly__batch_init(&g->batch, s, batch, batch > 1 && !ly__loop_here) : watch_listeners(g);
     if (r < 0)
         return r;
+    g->ios =
+        s->listeners + 2 > LY__WAIT_FEW ? calloc((size_t)s->listeners + 2, sizeof(struct ly__io *)) : g->few;
+    if (!g->ios) {
+        free(g->listener);
+        ly__batch_done(&g->batch);
+        return -ENOMEM;
+    }
     ly__io_init(&g->stop, s->stop_fd);
     ly__io_init(&g->cancel, s->cancel_fd);
     ly__io_init(&g->room, s->room_fd);
@@ -58,6 +66,8 @@ static void gate_done(struct gate *g)
     for (int i = 0; g->listener && i < g->server->listeners; i++)
         ly__io_release(&g->listener[i]);
     free(g->listener);
+    if (g->ios != g->few)
+        free((void *)g->ios);
     ly__batch_done(&g->batch);
     ly__io_release(&g->stop);
     ly__io_release(&g->cancel);
@@ -164,11 +174,26 @@ static int try_one(struct gate *g, bool *ret_blocked)
     return r;
 }
 
+/* Wait for one of them, or for the end of a request. */
+static int wait_watching(struct gate *g, struct ly__io *const *ios, int n, bool now, int64_t deadline)
+{
+    struct ly_server *s = g->server;
+    if (!s->policy->watch || s->policy->watch(s, now))
+        return ly__wait_any(ios, n, deadline);
+    int64_t look = ly_deadline(LY__LOOK_MS);
+    int r = ly__wait_any(ios, n, earlier(deadline, look));
+    if (r != -ETIMEDOUT || look >= deadline || ly_cancelled() < 0)
+        return r;
+    s->policy->collect(s);
+    s->policy->watch(s, true);
+    return ly__wait_any(ios, n, deadline);
+}
+
 /* Wait for what could change the answer of try_one. */
 static int wait_turn(struct gate *g, bool blocked, int64_t deadline)
 {
     struct ly_server *s = g->server;
-    struct ly__io *ios[LY__WAIT_MAX];
+    struct ly__io **ios = g->ios;
     int n = 0;
 
     for (int i = 0; i < s->listeners && !blocked; i++)
@@ -179,7 +204,7 @@ static int wait_turn(struct gate *g, bool blocked, int64_t deadline)
         ios[n++] = &g->room;
     if (blocked && g->acceptor.paused_until)
         deadline = earlier(deadline, g->acceptor.paused_until);
-    return ly__wait_any(ios, n, deadline);
+    return wait_watching(g, ios, n, blocked, deadline);
 }
 
 /* Wait while blocked; whoever ends a request meanwhile says so. */
@@ -291,7 +316,7 @@ static void drain(struct gate *g, int64_t deadline)
 
     atomic_store(&s->wants_room, 1);
     while (r == 0 && atomic_load(&s->active) > 0 && atomic_load(&s->stage) != LY__CANCELLING) {
-        r = ly__wait_any(ios, n, earlier(deadline, ly_deadline(s->options.poll_interval_ms)));
+        r = wait_watching(g, ios, n, true, earlier(deadline, ly_deadline(s->options.poll_interval_ms)));
         if (r == -ETIMEDOUT && ly_now() < deadline && ly_cancelled() == 0)
             r = 0;
         after_turn(s, false);

@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define BATCH 64
-#define SPEAK_MS 1000 /* how long a client may take to speak where a successor has taken over */
+#define SPEAK_MS 5000 /* how long a client may take to speak where a successor has taken over */
 
 /* ---- waiting ---- */
 

@@ -248,7 +248,7 @@ static void a_reload_replaces_each_process_and_lets_requests_finish(void **state
                                   .hooks.handle_error = ignore_error,
                                   .drain_ms = 50};
     assert_int_equal(ly_server_open(&s, &o), 0);
-    begin(&v, s, (struct ly_supervise_options){.processes = 2});
+    begin(&v, s, (struct ly_supervise_options){.processes = 2, .kill_ms = 60000});
     int first = ask(&v.address, 'w', &running);
     assert_true(first > 0);
     ly_server_request_reload(s);
@@ -356,7 +356,7 @@ static void datagrams_are_shared_by_processes(void **state)
     (void)state;
     struct ly_server_options o = {.address = "udp://127.0.0.1:0", .handler.handle = tell_sender};
     assert_int_equal(ly_server_open(&s, &o), 0);
-    begin(&v, s, (struct ly_supervise_options){.processes = 2});
+    begin(&v, s, (struct ly_supervise_options){.processes = 2, .kill_ms = 60000});
     ly_address_format(&v.address, text, sizeof text);
     assert_int_equal(ly_connect(&c, text, NULL), 0);
     ly_sock_set_timeout(c, 20000);
