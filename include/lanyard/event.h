@@ -13,7 +13,7 @@
  * ly_offload, with a posted watcher to bring back the result.
  *
  * A loop and its watchers are used by one task at a time. Only ly_watcher_post and ly_events_stop may be
- * called from elsewhere, signal handlers included.
+ * called from elsewhere, signal handlers included. A child after fork(2) has to leave them alone.
  */
 #ifndef LANYARD_EVENT_H
 #define LANYARD_EVENT_H

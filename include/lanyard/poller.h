@@ -24,7 +24,8 @@
  * holds on to the file, so that a peer sees no end until then.
  *
  * A poller is used by one task at a time; only ly_poller_wake may be called while another task waits. After
- * ly_poller_close every call gives -EBADF. A poller is of no use in a child after fork(2).
+ * ly_poller_close every call gives -EBADF. A child after fork(2) has to leave the poller alone: the kernel's
+ * part of it is the parent's too.
  */
 #ifndef LANYARD_POLLER_H
 #define LANYARD_POLLER_H
