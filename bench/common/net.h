@@ -15,7 +15,8 @@ _Noreturn void die(const char *what);
 /* A decimal argument, or exit. */
 uint64_t number(const char *text);
 
-/* Listen on "tcp://IPV4:PORT" or "unix:PATH", or bind "udp://IPV4:PORT", and print "listening ADDRESS" with the real port, or exit. */
+/* Listen on "tcp://IPV4:PORT" or "unix:PATH", or bind "udp://IPV4:PORT", and print "listening ADDRESS" with
+ * the real port, or exit. */
 int listen_on(const char *address);
 
 /* Connect, from IPv4 loopback address 127.0.0.(1 + source) for TCP, or exit. TCP_NODELAY is set.
