@@ -109,7 +109,7 @@ static ssize_t receive(int fd, void *arg)
 int ly__batch_fill(struct ly__batch *b, struct ly_sock *sock, struct ly__acceptor *a)
 {
     ssize_t r;
-    if (b->drained) {
+    if (b->drained && !ly__io_is_ready(&sock->io, LY__IN)) {
         b->drained = false;
         b->count = b->next = 0;
         return 0;
@@ -128,6 +128,8 @@ int ly__batch_fill(struct ly__batch *b, struct ly_sock *sock, struct ly__accepto
     a->paused_until = 0;
     a->pausing = false;
     b->drained = r < n && r < LY__BATCH_MANY;
+    if (b->drained) /* what comes from now on sets the latch, although nobody waits for it yet */
+        atomic_store_explicit(&sock->io.ready[LY__IN], false, memory_order_relaxed);
     for (int i = 0; i < r; i++)
         b->slot[i]->rq.sock = sock;
     return (int)r;

@@ -443,6 +443,38 @@ ROW(C60_at_the_cap_receiving_pauses_until_a_request_ends, CONCURRENT | DATAGRAMS
     end_server(&s);
 }
 
+/* A handler that does not answer: stays until as many requests may end as have begun, and counts its looks.
+ */
+static int stay_silent(struct ly_request *rq)
+{
+    (void)rq;
+    count(0);
+    int r = 0;
+    for (int i = counted(0); r == 0 && counted(7) < i; count(1))
+        r = ly_sleep(1);
+    return r;
+}
+
+ROW(C60_what_comes_at_the_cap_needs_nothing_else_to_be_served, CONCURRENT | DATAGRAMS)
+{
+    struct served s;
+    serve(&s, open_server(c, (struct ly_server_options){.handler.handle = stay_silent, .max_requests = 1}));
+    struct ly_sock *client = join(s.server);
+    for (int i = 1; i < 6; i += 2) { /* from the second time on, its arrival was waited for before */
+        throw_text(client, "the only one that there is room for");
+        AWAIT(counted(0) == i);
+        throw_text(client, "one more");
+        int looks = counted(1);
+        AWAIT(counted(1) > looks + 2); /* its arrival is seen, and may not be forgotten */
+        count(7);
+        AWAIT(counted(0) == i + 1);
+        count(7);
+        AWAIT(stats_of(s.server).active == 0);
+    }
+    ly_sock_free(client);
+    end_server(&s);
+}
+
 static void check_workers(const struct cell *c, bool distribute)
 {
     struct served s;
@@ -496,5 +528,6 @@ MATRIX_MAIN(RUN(C1_C6_a_datagram_socket_is_bound_and_does_not_listen), RUN(C2_bi
             RUN(C52_C62_close_waits_for_running_datagrams), RUN(C53_C62_datagrams_may_outlive_the_server),
             RUN(C54_C58_finished_datagrams_are_forgotten),
             RUN(C56_C57_each_datagram_has_its_process_that_leaves_with_0_or_1),
-            RUN(C60_at_the_cap_receiving_pauses_until_a_request_ends), RUN(workers_share_the_datagrams),
+            RUN(C60_at_the_cap_receiving_pauses_until_a_request_ends),
+            RUN(C60_what_comes_at_the_cap_needs_nothing_else_to_be_served), RUN(workers_share_the_datagrams),
             RUN(C64_every_policy_serves_datagrams_and_answers_at_once_if_asked_to))
