@@ -26,7 +26,7 @@ def contender(name, role, argv, count):
 
 
 def job(policy, own_word, count):
-    return Job(f"connections-{policy}", f"connections, a {own_word} for each", "connections / s", target=0.95, contenders=[
+    return Job(f"conn-{policy}", f"connections, a {own_word} for each", "connections / s", target=0.95, contenders=[
         contender(f"accept and a {own_word}", LIMIT, lambda c: [c.program("limit-connections"), own_word.replace("process", "fork")],
                   count),
         contender(f"lanyard, {policy}", OURS, lambda c: [c.program("ly-echo"), "--policy", policy], count),
