@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Part I: files over sockets. What is of text alone is in makefile_text.c. */
 #include "places.h"
+#include <signal.h>
+#include <sys/time.h>
 
 #define OPEN(file, sock, ...) NEED(ly_makefile(&(file), sock, __VA_ARGS__) == 0)
 #define SAY(sock, text) NEED(ly_sendall(sock, text, strlen(text)) == 0)
@@ -441,6 +443,32 @@ ROW(C38_an_unbuffered_write_sends_everything, BOTH)
     return ly_file_close(s.file);
 }
 
+static void ignore_alarm(int number)
+{
+    (void)number;
+}
+
+ROW(C38_signals_do_not_cut_an_unbuffered_write, BOTH)
+{
+    static char buf[65536];
+    const struct sigaction interrupt = {.sa_handler = ignore_alarm}; /* without SA_RESTART */
+    struct itimerval often = {{0, 1000}, {0, 1000}}, never = {{0, 0}, {0, 0}};
+    struct sending s = {NULL, 0};
+    struct ly_scope *scope;
+    size_t got = 0;
+    ssize_t n;
+    OPEN(s.file, p->a, "wb", &unbuffered);
+    NEED(sigaction(SIGALRM, &interrupt, NULL) == 0 && setitimer(ITIMER_REAL, &often, NULL) == 0);
+    NEED(ly_scope_open(&scope, NULL) == 0 && ly_go(scope, send_much, &s) == 0);
+    while ((n = ly_recv(p->b, buf, sizeof buf)) > 0)
+        got += (size_t)n;
+    ly_scope_join(scope);
+    ly_scope_close(scope);
+    NEED(setitimer(ITIMER_REAL, &never, NULL) == 0 && signal(SIGALRM, SIG_DFL) != SIG_ERR);
+    NEED(got == MUCH && s.result == (ssize_t)MUCH);
+    return ly_file_close(s.file);
+}
+
 ROW(C39_what_is_held_goes_out_on_close_and_its_failure_ends_nothing, BOTH)
 {
     struct ly_file *f;
@@ -475,4 +503,5 @@ PLACES_MAIN(RUN(C113_modes_are_r_w_and_b_and_text_is_buffered), RUN(C113_the_def
             RUN(C119_a_write_that_has_to_wait_says_what_it_took),
             RUN(C120_reading_and_writing_do_not_disturb_each_other),
             RUN(C120_two_tasks_use_the_two_directions_at_once), RUN(C38_an_unbuffered_write_sends_everything),
+            RUN(C38_signals_do_not_cut_an_unbuffered_write),
             RUN(C39_what_is_held_goes_out_on_close_and_its_failure_ends_nothing))
