@@ -6,7 +6,7 @@
  *     {
  *         return ly_http_answer(x, 200, "text/plain", "hello\n", 6);
  *     }
- *     static const struct ly_http_route routes[] = {{LY_HTTP_GET, "/hello", hello}, {0}};
+ *     static const struct ly_http_route routes[] = {{LY_HTTP_GET, "/hello", hello, 0}, {0}};
  *     static struct ly_http_site site = {.routes = routes};
  *     ...
  *     ly_server_open(&server, &(struct ly_server_options){

@@ -92,9 +92,12 @@ struct ly_server_options {
      * (always so for Unix sockets and a listener that is given). Datagrams: all workers receive from one
      * socket, instead of one each */
     bool distribute;
-    bool server_speaks_first; /* fibers: start the handler at accept, not at the first readable byte */
-    size_t stack_size;        /* fibers: see struct ly_run_options */
-    int64_t stall_ms;         /* fibers: see struct ly_run_options */
+    /* fibers: start the handler at accept. Else it starts with the client's first byte; with a
+     * request_timeout_ms or HTTP also without one, a second later at most, so that silence ends as under the
+     * other policies */
+    bool server_speaks_first;
+    size_t stack_size; /* fibers: see struct ly_run_options */
+    int64_t stall_ms;  /* fibers: see struct ly_run_options */
     /* requests in flight at most; accepting pauses there. 0: sequential 1, forking 40, threading 1000, fibers
      * 1,000,000 (open connections that have not sent yet count), of datagrams 10,000 */
     int max_requests;

@@ -5,6 +5,10 @@
  * Where the client speaks first, accepting makes only the small struct and a watch for the first byte; the
  * fiber starts when that fires. A hundred thousand silent clients cost their structs, no stacks. From then
  * on the request lives on the fiber's stack, and nothing here runs until the handler is done.
+ *
+ * Where the handler would lose patience with a client that says nothing, its fiber starts without a byte, a
+ * little after accept: its own receive then ends in time. Connections are on the list in the order in which
+ * they came, so one timer, for the first, does for all.
  */
 #include "server/worker.h"
 #include <errno.h>
@@ -139,6 +143,29 @@ static void first_byte(struct ly__watch *watch, int result)
     start_or_leave(ly__container_of(watch, struct ly__connection, by.watch));
 }
 
+static void await_first(struct ly__worker *w)
+{
+    int64_t ms = w->server->silent_ms;
+    if (ms == LY_FOREVER || ly__list_empty(&w->idle))
+        return;
+    struct ly__connection *c = ly__container_of(ly__list_first(&w->idle), struct ly__connection, link);
+    ly__timer_set(&w->loop->timers, &w->patience, c->came + ms * 1000000);
+}
+
+void ly__connections_hurry(struct ly__timer *patience)
+{
+    struct ly__worker *w = ly__container_of(patience, struct ly__worker, patience);
+    int64_t too_long = ly_now() - w->server->silent_ms * 1000000;
+    ly__list_each_safe (l, &w->idle) {
+        struct ly__connection *c = ly__container_of(l, struct ly__connection, link);
+        if (c->came > too_long)
+            break;
+        ly__io_unwatch(&c->sock.io, LY__IN, &c->by.watch);
+        start_or_leave(c);
+    }
+    await_first(w);
+}
+
 void ly__connection_begin(struct ly__connection *c)
 {
     struct ly__worker *w = c->worker;
@@ -151,7 +178,13 @@ void ly__connection_begin(struct ly__connection *c)
     if (ly__io_watch(&c->sock.io, LY__IN, &c->by.watch) < 0) {
         ly__list_remove(&c->link);
         leave(c);
+        return;
     }
+    if (w->server->silent_ms == LY_FOREVER)
+        return;
+    c->came = ly_now();
+    if (!w->patience.place)
+        await_first(w);
 }
 
 /* ---- handing over ---- */

@@ -50,6 +50,9 @@ static inline int64_t ly__http_timeout(int64_t ms, int64_t otherwise)
     return ms == 0 ? otherwise : ms < 0 ? LY_FOREVER : ms;
 }
 
+/* How long a site waits for the next request to begin. */
+int64_t ly__http_idle(const struct ly_http_site *site);
+
 /* Whether the server is ending: answers say that their connection does too. */
 bool ly__http_is_draining(const struct ly_http *x);
 

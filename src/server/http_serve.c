@@ -34,6 +34,11 @@
 #define CONTENT_KEPT 65536 /* bytes of memory for bodies that an idle connection keeps */
 #define BODY_MAX (INT64_C(1) << 62)
 
+int64_t ly__http_idle(const struct ly_http_site *site)
+{
+    return ly__http_timeout(site->idle_timeout_ms, IDLE_TIMEOUT);
+}
+
 bool ly__http_is_draining(const struct ly_http *x)
 {
     const struct ly_server *s = x->rq->server;
@@ -86,7 +91,7 @@ static int wait_for_byte(struct ly_http *x, int64_t ms)
 /* Wait for a byte of the next request. Returns 1, 0 (there will be none), or an error. */
 static int wait_for_request(struct ly_http *x)
 {
-    int64_t end = ly_deadline(ly__http_timeout(x->site->idle_timeout_ms, IDLE_TIMEOUT));
+    int64_t end = ly_deadline(ly__http_idle(x->site));
     if (ly_stream_buffered(x->stream) > 0)
         return 1;
     int r = ly_http_flush(x);

@@ -3,6 +3,7 @@
 #include "server/server.h"
 #include "fiber/loop.h"
 #include "fiber/trail.h"
+#include "server/http.h"
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 
 #define WORKERS_MAX 256
 #define POLL_INTERVAL_MS 500
+#define SILENT_MS 1000
 
 /* ---- options ---- */
 
@@ -25,8 +27,18 @@ static int check(const struct ly_server_options *o)
               !(o->no_bind && o->listen.replace_stale) && o->workers >= 0 && o->workers <= WORKERS_MAX &&
               o->max_packet_size <= LY_PACKET_MAX && !(o->workers > 1 && o->policy != LY_FIBERS) &&
               o->max_requests >= 0 && o->request_timeout_ms >= 0 && o->poll_interval_ms >= 0 &&
-              is_time(o->handle_timeout_ms) && is_time(o->drain_ms);
+              (o->user || o->handler.handle != ly_http_serve) && is_time(o->handle_timeout_ms) &&
+              is_time(o->drain_ms);
     return ok ? 0 : -EINVAL;
+}
+
+/* Only a handler can lose patience. It is started without a byte where it would. */
+static int64_t silence(const struct ly_server_options *o)
+{
+    int64_t ms = o->request_timeout_ms > 0 ? o->request_timeout_ms : LY_FOREVER;
+    if (o->handler.handle == ly_http_serve)
+        ms = ly__http_idle(o->user);
+    return ms < SILENT_MS ? ms : SILENT_MS;
 }
 
 static int copy_string(const char **s)
@@ -44,6 +56,7 @@ static int take_options(struct ly_server *s, const struct ly_server_options *o)
     s->policy = ly__policy_of(o->policy);
     s->workers = o->workers > 0 ? o->workers : 1;
     s->max_requests = o->max_requests; /* 0: see set_up */
+    s->silent_ms = silence(o);
     if (o->poll_interval_ms == 0)
         s->options.poll_interval_ms = POLL_INTERVAL_MS;
     s->options.reactor = NULL; /* should the first copy fail, the second pointer is not ours */

@@ -90,7 +90,9 @@ struct ly_server {
     atomic_int references;     /* the user's, and one of each thread that may outlive the server */
     struct ly_sock **listener; /* workers' own ones if they have such, else one */
     int listeners;
-    bool datagrams;            /* each datagram is a request */
+    bool datagrams;    /* each datagram is a request */
+    int64_t silent_ms; /* fibers: a connection gets its fiber after that time without a byte; LY_FOREVER: it
+                        * waits for one */
     struct ly_address address; /* where the first one is bound; length 0 before */
     struct ly_address wanted;  /* where it will be bound (no_bind) */
 

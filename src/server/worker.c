@@ -293,7 +293,10 @@ int ly__worker_main(void *worker)
     struct ly_server *s = w->server;
 
     w->room.deliver = deliver_room;
-    int r = ly_scope_open(&w->requests, &(struct ly_scope_options){.name = "requests"});
+    w->patience.fire = ly__connections_hurry;
+    int r = ly__loop_promise_timer(ly__loop_here);
+    if (r == 0 && (r = ly_scope_open(&w->requests, &(struct ly_scope_options){.name = "requests"})) < 0)
+        ly__loop_release_timer(ly__loop_here);
     ly__worker_ready(w, r);
     if (r < 0)
         return r;
@@ -305,6 +308,8 @@ int ly__worker_main(void *worker)
     if (ly__has_successor(s) && r >= 0)
         await_silent(w);
     w->draining = true;
+    ly__timer_clear(&w->loop->timers, &w->patience);
+    ly__loop_release_timer(w->loop);
     if (s->datagrams)
         ly__receiver_stop(w);
     fail_unstarted(w);

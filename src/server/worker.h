@@ -31,6 +31,7 @@ struct ly__worker {
     struct ly__list unstarted; /* connections that got no fiber: to be closed and told by the acceptor */
     bool draining;             /* no connection is taken over any more */
     bool awaits_silent;        /* before that: those on idle may still speak */
+    struct ly__timer patience; /* for the first one on idle, where silence has an end */
     unsigned turn;             /* of the one acceptor: who gets the next connection */
     int index;
     int state;        /* 0: not ready yet; 1: ready; below 0: why it never will be. ly_server.lock */
@@ -58,6 +59,7 @@ struct ly__connection {
     struct ly_sock sock;
     struct ly__worker *worker;
     struct ly__list link; /* in worker->idle or worker->unstarted */
+    int64_t came;         /* ly_now() then; kept where silence has an end */
     union {
         struct ly__watch watch; /* idle: for the first byte */
         struct ly__mail mail;   /* handed over: on its way to the worker */
@@ -82,6 +84,9 @@ void ly__connection_hand_over(struct ly__connection *c);
 
 /* Close those that got no fiber, telling handle_error; in a fiber. */
 void ly__connections_fail(struct ly__worker *w);
+
+/* Fires for w->patience: those that have been silent for too long get their fibers. */
+void ly__connections_hurry(struct ly__timer *patience);
 
 /* Close those that have not spoken. */
 void ly__connections_drop(struct ly__worker *w);

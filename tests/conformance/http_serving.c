@@ -295,6 +295,19 @@ ROW(S106_a_site_answers_to_its_own_names, ALL | STREAMS)
     end_server(&s);
 }
 
+ROW(S105_a_client_that_asks_nothing_is_left, ALL | STREAMS)
+{
+    struct ly_http_site site = {.idle_timeout_ms = 30};
+    struct served s;
+    struct client k;
+    begin_site(c, &s, &site);
+    begin_client(&k, &s);
+    expect_closed(&k);
+    end_client(&k);
+    end_server(&s);
+    assert_int_equal(counted(3), 0);
+}
+
 ROW(S105_a_client_that_does_not_read_is_left, ALL | STREAMS)
 {
     struct ly_http_site site = {.send_timeout_ms = 30};
@@ -456,7 +469,7 @@ MATRIX_MAIN(RUN(S104_every_status_can_be_produced), RUN(S104_what_is_protected_a
             RUN(S105_a_client_that_is_too_slow_is_told_408),
             RUN(S105_an_idle_connection_gives_way_where_requests_run_one_after_the_other),
             RUN(S105_idle_connections_give_way_at_the_cap), RUN(S106_a_site_answers_to_its_own_names),
-            RUN(S105_a_client_that_does_not_read_is_left), RUN(S105_a_connection_ends_after_so_many_requests),
-            RUN(S105_a_body_is_asked_for_when_it_is_read), RUN(S105_chunks_come_and_go),
-            RUN(S105_an_idle_connection_does_not_hold_up_the_end), RUN(S106_each_path_has_its_handler),
-            RUN(S106_each_exchange_is_recorded))
+            RUN(S105_a_client_that_asks_nothing_is_left), RUN(S105_a_client_that_does_not_read_is_left),
+            RUN(S105_a_connection_ends_after_so_many_requests), RUN(S105_a_body_is_asked_for_when_it_is_read),
+            RUN(S105_chunks_come_and_go), RUN(S105_an_idle_connection_does_not_hold_up_the_end),
+            RUN(S106_each_path_has_its_handler), RUN(S106_each_exchange_is_recorded))

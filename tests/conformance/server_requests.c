@@ -378,6 +378,24 @@ ROW(C40_the_request_timeout_bounds_each_call, ALL)
     assert_int_equal(notes->number[0], -ETIMEDOUT);
 }
 
+ROW(C40_a_client_that_says_nothing_is_given_up_too, ALL)
+{
+    struct served s;
+    serve(&s, open_server(c, (struct ly_server_options){.handler = {note_setup, wait_for_more, note_finish},
+                                                        .request_timeout_ms = 20,
+                                                        .hooks.handle_error = keep_error}));
+    for (int i = 0; i < 2; i++) {
+        struct ly_sock *client = dial(s.server);
+        int64_t start = ly_now();
+        expect_end(client);
+        assert_true(ms_since(start) >= 20);
+        hang_up(client);
+    }
+    end_server(&s);
+    assert_int_equal(notes->number[0], -ETIMEDOUT);
+    assert_string_equal(notes->letters, "ShFShF");
+}
+
 static int tell_no_delay(struct ly_request *rq)
 {
     int on = -1;
@@ -410,4 +428,5 @@ MATRIX_MAIN(RUN(C26_a_refused_client_reads_the_end), RUN(C27_an_error_of_verify_
             RUN(C33_setup_handle_and_finish_share_one_request), RUN(C34_finish_runs_even_if_handle_fails),
             RUN(C35_after_a_failed_setup_nothing_else_runs),
             RUN(C36_what_was_sent_arrives_although_finish_fails), RUN(C37_requests_share_no_state),
-            RUN(C40_the_request_timeout_bounds_each_call), RUN(C41_no_delay_is_set_when_asked_for))
+            RUN(C40_the_request_timeout_bounds_each_call),
+            RUN(C40_a_client_that_says_nothing_is_given_up_too), RUN(C41_no_delay_is_set_when_asked_for))
