@@ -26,16 +26,12 @@
 #include "service/exec_command.h"
 #include "service/exec_run.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <lanyard/channel.h>
 #include <lanyard/fiber.h>
 #include <lanyard/log.h>
-#include <lanyard/process.h>
 #include <netinet/in.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #define GRACE_MS 2000 /* between asking a group to end and making it */
 #define SHORT_MS 1    /* commands that end within it are served without pumps */
@@ -43,58 +39,15 @@
 
 /* ---- starting ---- */
 
-struct place {
-    int root_fd;
-    const char *path;
-};
-
-static int open_directory(void *arg)
+static int start(struct ly__session *s, const struct ly__command *c, struct ly__child **ret_child)
 {
-    const struct place *p = arg;
-    int fd = openat(p->root_fd, p->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    return fd < 0 ? -errno : fd;
-}
-
-/* The directory to run in, open; a network's file system may keep that waiting. */
-static int find_directory(const struct ly__session *s, const struct ly__command *c)
-{
-    struct place p = {.root_fd = s->root_fd, .path = c->cwd ? c->cwd : "."};
-    if (s->root_fd < 0) {
-        p.root_fd = AT_FDCWD;
-        if (!c->cwd)
-            p.path = s->service->home;
-        else if (*c->cwd != '/')
-            return -EOPNOTSUPP; /* relative to what? */
-    }
-    return c->cwd ? ly_offload(open_directory, &p) : open_directory(&p);
-}
-
-static int start(struct ly__session *s, const struct ly__command *c, struct ly_process **ret_process)
-{
-    int cwd = find_directory(s, c);
-    if (cwd < 0)
-        return ly__session_error(s, cwd, c->cwd ? c->cwd : ".");
-    int r = ly_process_spawn(ret_process, &(struct ly_spawn_options){.argv = c->argv,
-                                                                     .env = c->env,
-                                                                     .cwd_fd = cwd,
-                                                                     .in = c->input ? LY_PIPE : LY_NULL,
-                                                                     .out = LY_PIPE,
-                                                                     .err = LY_PIPE,
-                                                                     .new_group = true});
-    close(cwd);
+    const struct ly__launch launch = {.argv = c->argv, .env = c->env, .cwd = c->cwd, .input = c->input};
+    const char *where = NULL;
+    int r =
+        ly__child_start(ret_child, &where, &launch, s->root_fd, s->service->home, s->service->files_limit);
     if (r == -ECANCELED)
         return r;
-    return r < 0 ? ly__session_error(s, r, c->argv[0]) : 1;
-}
-
-/* The server raised its own limit of descriptors; programs that use select(2) are better off without. */
-static void lower_limit(const struct ly__session *s, pid_t pid)
-{
-    struct rlimit limit;
-    if (s->service->files_limit == 0 || prlimit(pid, RLIMIT_NOFILE, NULL, &limit) < 0)
-        return;
-    limit.rlim_cur = s->service->files_limit;
-    prlimit(pid, RLIMIT_NOFILE, &limit, NULL);
+    return r < 0 ? ly__session_error(s, r, where) : 1;
 }
 
 static int announce(struct ly__session *s, pid_t pid)
@@ -109,6 +62,16 @@ static int announce(struct ly__session *s, pid_t pid)
 
 /* ---- ending ---- */
 
+static void kill_group(struct ly__run *run, int signal)
+{
+    run->child->calls->kill(run->child, signal);
+}
+
+static int wait_for(struct ly__run *run, int *ret_status, int64_t timeout_ms)
+{
+    return run->child->calls->wait(run->child, ret_status, timeout_ms);
+}
+
 /*
  * Ask the group to end, and make it after a grace. A leader that has ended may have left others behind, who
  * have the same time. Whatever is cancelled, this is done.
@@ -116,26 +79,26 @@ static int announce(struct ly__session *s, pid_t pid)
 static void end_group(struct ly__run *run, int first)
 {
     struct ly_scope *shield;
-    ly_process_kill(run->process, first, true);
+    kill_group(run, first);
     if (ly_scope_open(&shield, &(struct ly_scope_options){.shield = true, .name = "ending a command"}) == 0) {
         int64_t until = ly_deadline(GRACE_MS);
         while (ly_now() < until && !atomic_load(&run->session->service->hurry))
             ly_sleep(LOOK_MS);
         ly_scope_close(shield);
     }
-    ly_process_kill(run->process, SIGKILL, true);
+    kill_group(run, SIGKILL);
 }
 
 /* The time is up: as above, but a group whose leader ends in time is let be. */
 static int end_in_time(struct ly__run *run, int *ret_status)
 {
     run->timed_out = true;
-    ly_process_kill(run->process, SIGTERM, true);
-    int r = ly_process_wait(run->process, ret_status, GRACE_MS);
+    kill_group(run, SIGTERM);
+    int r = wait_for(run, ret_status, GRACE_MS);
     if (r != -ETIMEDOUT)
         return r;
-    ly_process_kill(run->process, SIGKILL, true);
-    return ly_process_wait(run->process, ret_status, LY_FOREVER);
+    kill_group(run, SIGKILL);
+    return wait_for(run, ret_status, LY_FOREVER);
 }
 
 static int report_end(struct ly__run *run, int status)
@@ -165,7 +128,7 @@ static int wait_and_pump(struct ly__run *run, int64_t timeout_ms, int *ret_statu
     if (r == 0)
         r = ly_go(run->pumping, ly__exec_pump, &run->err);
     if (r == 0)
-        r = ly_process_wait(run->process, ret_status, timeout_ms);
+        r = wait_for(run, ret_status, timeout_ms);
     if (r == -ETIMEDOUT)
         r = end_in_time(run, ret_status);
     if (r < 0)
@@ -200,7 +163,7 @@ static int attend(struct ly__run *run, int64_t timeout_ms, int *ret_status)
 static int finish_short(struct ly__run *run)
 {
     int status = 0;
-    if (ly_process_stdin(run->process) || ly_process_wait(run->process, &status, SHORT_MS) < 0)
+    if (run->child->in || wait_for(run, &status, SHORT_MS) < 0)
         return 0;
     run->ended = true;
     int r = ly__pump_rest(&run->out);
@@ -211,15 +174,15 @@ static int finish_short(struct ly__run *run)
     return r < 0 ? r : 1;
 }
 
-static int run_process(struct ly__session *s, struct ly_process *process, int64_t timeout_ms)
+static int run_child(struct ly__session *s, struct ly__child *child, int64_t timeout_ms)
 {
-    struct ly__run run = {.session = s, .process = process};
+    struct ly__run run = {.session = s, .child = child};
     int status = 0;
-    ly__pump_init(&run.out, &run, ly_process_stdout(process), "out");
-    ly__pump_init(&run.err, &run, ly_process_stderr(process), "err");
+    ly__pump_init(&run.out, &run, child->out, "out");
+    ly__pump_init(&run.err, &run, child->err, "err");
     int r = ly_mutex_new(&run.sending, LY_LOCAL);
     if (r == 0)
-        r = announce(s, ly_process_pid(process));
+        r = announce(s, child->pid);
     if (r == 0)
         r = finish_short(&run);
     if (r == 0)
@@ -240,7 +203,7 @@ static int run_process(struct ly__session *s, struct ly_process *process, int64_
 static int run_command(struct ly__session *s, const struct ly_frame *f)
 {
     struct ly__command c;
-    struct ly_process *process = NULL;
+    struct ly__child *child = NULL;
     int r = ly__command_read(&c, f->header, s->service);
     if (r < 0) {
         ly__command_done(&c);
@@ -248,14 +211,13 @@ static int run_command(struct ly__session *s, const struct ly_frame *f)
     }
     r = ly__session_drop_body(s);
     if (r == 0)
-        r = start(s, &c, &process);
+        r = start(s, &c, &child);
     int64_t timeout_ms = c.timeout_ms;
     ly__command_done(&c);
     if (r <= 0)
         return r;
-    lower_limit(s, ly_process_pid(process));
-    r = run_process(s, process, timeout_ms);
-    ly_process_free(process);
+    r = run_child(s, child, timeout_ms);
+    child->calls->free(child);
     return r;
 }
 

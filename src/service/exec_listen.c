@@ -44,13 +44,13 @@ static bool has_gone(const struct ly_sock *sock)
 static void end_input(struct ly__run *run)
 {
     run->input_ended = true;
-    ly_process_close_stdin(run->process);
+    run->child->calls->end_input(run->child);
 }
 
 /* Write to the command what it takes within LOOK_MS. Returns the bytes written, or an error. */
 static ssize_t write_for_a_while(struct ly__run *run, const char *bytes, size_t n)
 {
-    struct ly__io *io = ly__pipe_io(ly_process_stdin(run->process));
+    struct ly__io *io = ly__pipe_io(run->child->in);
     ssize_t r = ly__io_write(io, bytes, n, ly_deadline(LOOK_MS));
     if (r != -ETIMEDOUT)
         return r;
@@ -100,7 +100,7 @@ static int take_signal(struct ly__run *run, struct ly_json kill)
     int64_t number = 0;
     if (ly_json_int(kill, &number) < 0 || number < 1 || number > 64)
         return LY_EFIELD;
-    ly_process_kill(run->process, (int)number, true);
+    run->child->calls->kill(run->child, (int)number);
     return ly__session_drop_body(run->session);
 }
 
@@ -129,7 +129,7 @@ int ly__exec_listen(void *arg)
     struct ly__run *run = arg;
     struct ly_frame f;
     int r = 1;
-    run->input_ended = !ly_process_stdin(run->process);
+    run->input_ended = !run->child->in;
     while (r > 0) {
         r = ly__session_head(run->session, &f);
         if (r > 0) {

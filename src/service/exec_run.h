@@ -4,9 +4,9 @@
 #define LY_SERVICE_EXEC_RUN_H
 
 #include "service/service.h"
+#include "service/service_child.h"
 #include <lanyard/channel.h>
 #include <lanyard/fiber.h>
-#include <lanyard/process.h>
 
 #define LY__EXEC_PIPE (1 << 20)  /* bytes asked for the output pipes: fewer turns between command and pump */
 #define LY__EXEC_READ (64 << 10) /* of one read: half of it stays in a processor's cache until it is sent */
@@ -16,7 +16,7 @@ struct ly__run;
 /* One of the command's output streams. */
 struct ly__pump {
     struct ly__run *run;
-    struct ly_pipe *pipe;  /* borrowed of the process */
+    struct ly_pipe *pipe;  /* borrowed of the child */
     const char *name;      /* "out" or "err" */
     char *bytes;           /* LY__EXEC_READ of them; NULL until there is output */
     bool wide;             /* the pipe has been enlarged */
@@ -25,7 +25,7 @@ struct ly__pump {
 
 struct ly__run {
     struct ly__session *session;
-    struct ly_process *process;
+    struct ly__child *child;
     struct ly__pump out, err;
     struct ly_mutex *sending; /* held for a frame */
     struct ly_scope *pumping; /* around the pumps and the wait for the end; NULL: they are done */
