@@ -41,7 +41,15 @@ extern "C" {
     X(EDECODE, -5019, "the bytes are not text of the encoding")                      \
     X(EENCODE, -5020, "the encoding lacks a character of the text")                  \
     X(EITSELF, -5021, "a directory is not copied into itself")                       \
-    X(EHTTP, -5022, "malformed HTTP message")
+    X(EHTTP, -5022, "malformed HTTP message")                                        \
+    X(ETLS, -5023, "the TLS handshake or a TLS record failed")                       \
+    X(ECUT, -5024, "the TLS stream was cut: it ended without its closing message")   \
+    X(ELOGIN, -5025, "log in first")                                                 \
+    X(EDENIED, -5026, "the login failed: wrong name, password or key")               \
+    X(EROLE, -5027, "your role does not allow this")                                 \
+    X(EPEER, -5028, "the peer's key is not the one that is remembered")              \
+    X(ESTORE, -5029, "the file of users is damaged, or is none of lanyard's")        \
+    X(ENEWER, -5030, "the file of users was written by a newer version of lanyard")
 
 enum ly_error {
 #define LY_ERROR_ENUM(name, number, text) LY_##name = (number),
