@@ -28,6 +28,7 @@ static void keep_peer(struct ly__connection *c, const struct ly_address *peer)
 static void recall_peer(const struct ly__connection *c, struct ly_address *ret_peer)
 {
     ret_peer->length = c->peer_length;
+    ret_peer->type = c->sock.type;
     memcpy(&ret_peer->u, c->peer, c->peer_length);
     if (c->peer_length == 0 && ly_sock_peer(&c->sock, ret_peer) < 0)
         ret_peer->length = 0;

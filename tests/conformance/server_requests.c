@@ -250,6 +250,7 @@ static int check_request(struct ly_request *rq)
     note(ly_server_user(rq->server) == notes ? 'U' : '?');
     struct ly_address peer;
     note(ly_sock_peer(rq->sock, &peer) == 0 && ly_address_equal(&peer, &rq->peer) ? 'P' : '?');
+    note(rq->peer.type == ly_sock_type(rq->sock) ? 'T' : '?');
     rq->state = notes;
     return 0;
 }
@@ -272,7 +273,7 @@ ROW(C33_setup_handle_and_finish_share_one_request, ALL)
         open_server(c, (struct ly_server_options){.handler = {check_request, check_state, check_finish},
                                                   .user = notes}),
         "done");
-    assert_string_equal(notes->letters, "NUPKHK");
+    assert_string_equal(notes->letters, "NUPTKHK");
 }
 
 static int fail_handle(struct ly_request *rq)
