@@ -248,6 +248,7 @@ static void uring_forget(struct ly__reactor *r, struct ly__io *io)
         }
     }
     ly__ring_submit(&u->ring);
+    io_uring_get_events(&u->ring); /* what is about to be tried again would not be found */
     while (io_uring_register_sync_cancel(&u->ring, &cancel) == -EINTR)
         ;
 }
@@ -263,16 +264,37 @@ static void recv_done(struct op *op, int res, unsigned flags)
     ly__fiber_wake(p->fiber, 0);
 }
 
-/* Take a receive back and wait until the kernel has let go of the buffer. */
-static void cancel_recv(struct uring_reactor *u, struct recv_op *op)
+static void await(const struct recv_op *op)
 {
-    struct io_uring_sqe *sqe = get_sqe(u);
-    if (sqe) {
-        io_uring_prep_cancel(sqe, op, 0);
-        io_uring_sqe_set_data(sqe, NULL);
-    }
     while (!op->finished)
         ly__park(LY__UNINTERRUPTED, "a receive to be cancelled", LY__WAIT_IO);
+}
+
+/* Ask for a receive back. Whether the kernel found it. */
+static bool ask_back(struct uring_reactor *u, struct recv_op *op)
+{
+    struct recv_op back = {.op.done = recv_done, .fiber = op->fiber};
+    struct io_uring_sqe *sqe = get_sqe(u);
+    if (!sqe) {
+        ly__fiber_yield();
+        return false;
+    }
+    io_uring_prep_cancel(sqe, op, 0);
+    io_uring_sqe_set_data(sqe, &back);
+    await(&back);
+    return back.res == 0;
+}
+
+/*
+ * Take a receive back and wait until the kernel has let go of the buffer. One whose socket was ready when it
+ * began is about to be tried and is not found then; should somebody else have received the bytes, it waits
+ * on. So it is asked for until it is found, or has ended.
+ */
+static void cancel_recv(struct uring_reactor *u, struct recv_op *op)
+{
+    while (!op->finished && !ask_back(u, op))
+        ;
+    await(op);
 }
 
 static ssize_t uring_recv(struct ly__reactor *r, struct ly__io *io, void *buf, size_t n, int flags,

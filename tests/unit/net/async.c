@@ -341,6 +341,43 @@ static int in_a_scope(void *arg)
     return 0;
 }
 
+static int cancel_it(void *op)
+{
+    ly_async_cancel(op);
+    return 0;
+}
+
+/* Both see the one byte there; who finds it gone waits on, and is taken back at that moment. */
+static int cancel_one_of_two(void *arg)
+{
+    struct ly_sock *a, *b;
+    struct ly_async *in[2], *cancel;
+    char byte;
+    (void)arg;
+    CHECK(ly_socketpair(&a, &b) == 0);
+    for (int i = 0; i < 8; i++) {
+        CHECK(ly_recv_flags(a, &byte, 1, MSG_DONTWAIT) == -EAGAIN && ly_send(b, "x", 1) == 1);
+        CHECK(ly_async_recv(&in[0], a, &byte, 1, 0) == 0 && ly_async_recv(&in[1], a, &byte, 1, 0) == 0);
+        CHECK(ly_async_call(&cancel, cancel_it, in[1]) == 0);
+        int r = ly_async_await(in[1], 10000);
+        if (r < 0) /* let it end, so that this does */
+            ly_send(b, "yy", 2);
+        CHECK(r == 0);
+        int64_t result = ly_async_finish(in[1]);
+        CHECK(result == -ECANCELED || (result == 1 && ly_send(b, "x", 1) == 1));
+        CHECK(ly_async_finish(in[0]) == 1 && ly_async_finish(cancel) == 0);
+    }
+    ly_sock_free(a);
+    ly_sock_free(b);
+    return 0;
+}
+
+static void a_receive_that_lost_its_bytes_to_another_is_cancelled(void **state)
+{
+    (void)state;
+    everywhere(cancel_one_of_two);
+}
+
 static void a_scope_ends_the_wait_and_finishing_the_operation(void **state)
 {
     (void)state;
@@ -474,6 +511,7 @@ int main(void)
         cmocka_unit_test(many_are_under_way_at_once),
         cmocka_unit_test(the_first_that_was_done_is_told_first),
         cmocka_unit_test(cancelled_operations_end_and_let_go),
+        cmocka_unit_test(a_receive_that_lost_its_bytes_to_another_is_cancelled),
         cmocka_unit_test(a_scope_ends_the_wait_and_finishing_the_operation),
         cmocka_unit_test(any_thread_cancels),
         cmocka_unit_test(threads_share_the_helper),
