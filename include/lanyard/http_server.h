@@ -169,6 +169,13 @@ LY_API int ly_http_write(struct ly_http *x, const void *bytes, size_t n);
 /* Send what is gathered: for answers that come slowly. Returns 0 or an error of sending. Suspends. */
 LY_API int ly_http_flush(struct ly_http *x);
 
+/*
+ * Add a field behind the body of an answer that has begun, such as a checksum of it. It is sent if the answer
+ * goes in chunks, which not every client gets; clients may ignore it. Returns as ly_http_put_field; -EINVAL
+ * also for Host, and before the answer has begun.
+ */
+LY_API int ly_http_add_trailer(struct ly_http *x, const char *name, const char *value);
+
 /* Answer with a regular file, sent by ly_sendfile; fd is borrowed. Returns as ly_http_answer; -EISDIR and
  * -EINVAL for other descriptors. Suspends. */
 LY_API int ly_http_answer_file(struct ly_http *x, int status, const char *type, int fd);

@@ -31,7 +31,7 @@ struct ly_http {
     const char *why;          /* the reason of a refusal, for the log */
 
     /* the answer */
-    struct ly_buffer fields; /* added by the handler */
+    struct ly_buffer fields; /* added by the handler: to the head, once that is sent behind the body */
     struct ly_buffer out;    /* its head */
     struct ly_http_answer answer;
     enum ly__http_stage stage;

@@ -88,6 +88,7 @@ int ly_http_begin(struct ly_http *x, int status, const char *type, int64_t lengt
     if (r < 0)
         return r;
     x->stage = LY__HTTP_BEGUN;
+    ly_buffer_clear(&x->fields); /* from now on: trailers */
     x->status = status;
     x->left = x->answer.framing == LY_HTTP_LENGTH ? length : -1;
     return send_bytes(x, ly_buffer_bytes(&x->out), x->out.length);
@@ -119,6 +120,21 @@ int ly_http_write(struct ly_http *x, const void *bytes, size_t n)
     return x->answer.framing == LY_HTTP_CHUNKED ? send_chunk(x, bytes, n) : send_bytes(x, bytes, n);
 }
 
+int ly_http_add_trailer(struct ly_http *x, const char *name, const char *value)
+{
+    if (x->stage != LY__HTTP_BEGUN || strcasecmp(name, "host") == 0)
+        return -EINVAL;
+    return ly_http_put_field(&x->fields, name, value);
+}
+
+static int send_last_chunk(struct ly_http *x)
+{
+    int r = send_bytes(x, "0\r\n", 3);
+    if (r == 0)
+        r = send_bytes(x, ly_buffer_bytes(&x->fields), x->fields.length);
+    return r < 0 ? r : send_bytes(x, "\r\n", 2);
+}
+
 int ly__http_end_answer(struct ly_http *x)
 {
     if (x->stage != LY__HTTP_BEGUN || x->broken)
@@ -128,7 +144,7 @@ int ly__http_end_answer(struct ly_http *x)
         x->broken = true; /* the client counts, and notices */
         return 0;
     }
-    return x->answer.framing == LY_HTTP_CHUNKED ? send_bytes(x, "0\r\n\r\n", 5) : 0;
+    return x->answer.framing == LY_HTTP_CHUNKED ? send_last_chunk(x) : 0;
 }
 
 int ly_http_answer(struct ly_http *x, int status, const char *type, const void *bytes, size_t n)

@@ -372,6 +372,7 @@ ROW(S105_chunks_come_and_go, ALL | STREAMS)
     struct ly_http_site site = {0};
     struct served s;
     struct client k;
+    struct ly_http_text value;
     begin_site(c, &s, &site);
     begin_client(&k, &s);
     send_text(&k, "PUT /echo" FIELDS
@@ -380,6 +381,8 @@ ROW(S105_chunks_come_and_go, ALL | STREAMS)
     assert_int_equal(receive(&k), 200);
     assert_true(k.head.chunked);
     expect_body(&k, "abc01234567897");
+    assert_true(ly_http_head_find(&k.trailers, "count", NULL, &value));
+    assert_true(ly_http_text_is(value, "8"));
     assert_int_equal(receive(&k), 200);
     end_client(&k);
     end_server(&s);

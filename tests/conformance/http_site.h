@@ -42,8 +42,12 @@ static inline int echo_body(struct ly_http *x)
         if (r == 0)
             r = ly_http_write(x, buf, (size_t)n);
     }
-    if (r == 0 && n == 0 && ly_http_trailer(x, "Sum", &sum))
+    if (r == 0 && n == 0 && ly_http_trailer(x, "Sum", &sum)) {
         r = ly_http_write(x, sum.bytes, sum.length);
+        if (r == 0)
+            r = ly_http_add_trailer(x, "Host", "a") == -EINVAL ? ly_http_add_trailer(x, "Count", "8")
+                                                               : -EPROTO;
+    }
     return n < 0 ? (int)n : r;
 }
 
@@ -210,7 +214,7 @@ static inline void begin_site(const struct cell *c, struct served *served, struc
 
 struct client {
     struct ly_stream *stream;
-    struct ly_http_head head;
+    struct ly_http_head head, trailers;
     char *body;
     size_t length;
 };
@@ -247,7 +251,7 @@ static inline int receive_part(struct client *k, unsigned method, int *ret_end)
     ly_http_head_init(&k->head, LY_HTTP_RESPONSE, NULL);
     assert_int_equal(ly_http_head_recv(k->stream, &k->head), 1);
     assert_int_equal(ly_http_body_init(&body, &k->head, method, (int64_t)cap), 0);
-    while ((n = ly_http_body_read(k->stream, &body, k->body + k->length, cap - k->length, NULL)) > 0)
+    while ((n = ly_http_body_read(k->stream, &body, k->body + k->length, cap - k->length, &k->trailers)) > 0)
         k->length += (size_t)n;
     *ret_end = (int)n;
     return k->head.status;
