@@ -33,7 +33,8 @@ def python(mode):
 
 JOBS = [
     Job("lines", "100 MB of lines of 80 bytes, read one by one", "MB/s", target=0.8,
-        note="The limit is getline of the C library on a pipe. Text is checked to be UTF-8. Wall clock; the feeder runs beside it.",
+        note="The limit is getline of the C library on a pipe. Text is checked to be UTF-8. Wall clock; the feeder runs "
+             "beside it.",
         contenders=[
             contender("getline, pipe", LIMIT, lambda context: [context.program("limit-lines")]),
             contender("lanyard, text lent, Unix socket", OURS, ours("unix", "r", "line")),

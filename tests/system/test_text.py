@@ -114,8 +114,8 @@ class Text(unittest.TestCase):
         self.process.stdin.flush()
         return self.process.stdout.readline().split()
 
-    def ask_read(self, case, chunks):
-        return self.ask("read", *case, *map(hexadecimal, chunks or [b""]))
+    def ask_read(self, case, chunks, how="read"):
+        return self.ask(how, *case, *map(hexadecimal, chunks or [b""]))
 
     def open_python(self, chunks, encoding, errors, newline):
         return io.TextIOWrapper(io.BufferedReader(Chunks(chunks)), encoding, errors, NEWLINES[newline])
@@ -143,6 +143,14 @@ class Text(unittest.TestCase):
             data = make_text(rng, encoding, rng.choice((0, 1, 5, 60, 400))).encode(encoding)
             self.compare(rng, encoding, "strict", newline, buffering, data)
 
+    def test_C119_lines_polled_for_are_those_of_python(self):
+        for rng, encoding, _, newline, buffering in self.cases(list(ALPHABETS), ["strict"], 7):
+            data = make_text(rng, encoding, rng.choice((0, 1, 5, 60, 400))).encode(encoding)
+            amounts, chunks = rng.choice(("l,", "b,", "b,l%d," % rng.randint(1, 20), "l3,l,")), cut(rng, data)
+            case = encoding, "strict", newline, buffering, amounts
+            wanted = [t.encode().hex() for t in by_python(self.open_python([data], encoding, "strict", newline), amounts)]
+            self.assertEqual(self.ask_read(case, chunks, "poll"), wanted, (case, chunks))
+
     def test_S24_S50_S122_malformed_text_is_replaced_and_left_out_as_in_python(self):
         for rng, encoding, errors, newline, buffering in self.cases(list(ALPHABETS), ["replace", "ignore"], 2):
             pieces = [
@@ -156,7 +164,8 @@ class Text(unittest.TestCase):
 
     def test_S24_S122_random_bytes_read_as_in_python(self):
         for rng, encoding, errors, newline, buffering in self.cases(["utf-8", "latin-1"], ["replace", "ignore"], 3):
-            common = bytes(rng.choice(b"\x80\xbf\xc2\xe0\xed\xa0\xf0\x90\xf4\x8f\xff\r\na") for _ in range(rng.choice((1, 8, 200))))
+            alphabet = b"\x80\xbf\xc2\xe0\xed\xa0\xf0\x90\xf4\x8f\xff\r\na"
+            common = bytes(rng.choice(alphabet) for _ in range(rng.choice((1, 8, 200))))
             self.compare(rng, encoding, errors, newline, buffering, rng.choice((common, rng.randbytes(100))))
 
     def test_S122_S50_strict_text_ends_where_python_says_it_is_malformed(self):
@@ -184,7 +193,8 @@ class Text(unittest.TestCase):
         for rng, encoding, errors, newline, buffering in self.cases(list(ALPHABETS), ["strict", "replace", "ignore"], 6):
             foreign = "" if errors == "strict" else "你\U0001f600"
             pieces = [
-                make_text(rng, encoding, rng.choice((1, 5, 300))) + rng.choice(foreign or " ") for _ in range(rng.choice((1, 3, 20)))
+                make_text(rng, encoding, rng.choice((1, 5, 300))) + rng.choice(foreign or " ")
+                for _ in range(rng.choice((1, 3, 20)))
             ]
             wanted = io.BytesIO()
             file = io.TextIOWrapper(wanted, encoding, errors, NEWLINES[newline])

@@ -4,6 +4,7 @@
  * case, one line of standard output its answer:
  *
  *     read ENCODING ERRORS NEWLINE BUFFERING AMOUNTS CHUNK...
+ *     poll ENCODING ERRORS NEWLINE BUFFERING AMOUNTS CHUNK...
  *     write ENCODING ERRORS NEWLINE BUFFERING PIECE...
  *
  * Bytes are in hexadecimal, "-" where there are none. ENCODING is "binary" or a name; ERRORS strict, replace
@@ -14,6 +15,7 @@
  * The answer of a read is what each operation gave; "!NAME" for an error, and behind LY_EDECODE what could
  * still be read. The answer of a write is what the peer received.
  */
+#include <errno.h>
 #include <lanyard/lanyard.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,19 +60,27 @@ static void put_hex(const char *bytes, size_t n)
 
 struct writer {
     struct ly_sock *sock;
-    char *words;
+    char *rest; /* the chunks that are still to be sent */
 };
+
+/* Send the next chunk, or the end: then false. */
+static bool send_chunk(struct writer *w)
+{
+    char *word = strtok_r(w->rest, " \n", &w->rest);
+    if (word)
+        need(ly_sendall(w->sock, word, unhex(word)));
+    else
+        need(ly_shutdown(w->sock, SHUT_WR));
+    return word;
+}
 
 static int send_chunks(void *arg)
 {
-    struct writer *w = arg;
-    char *rest = w->words, *word;
-    while ((word = strtok_r(rest, " \n", &rest))) {
-        need(ly_sendall(w->sock, word, unhex(word)));
+    while (send_chunk(arg)) {
         ly_sleep(0);
         ly_sleep(0);
     }
-    return ly_shutdown(w->sock, SHUT_WR);
+    return 0;
 }
 
 /* One operation; moves *at behind it. */
@@ -102,11 +112,19 @@ static ssize_t operate(struct ly_file *f, const char **at)
     return r < 0 && length == 0 ? r : (ssize_t)length;
 }
 
-static void read_file(struct ly_file *f, const char *amounts)
+/* poll: who is asked for more when there is nothing; or NULL */
+static void read_file(struct ly_file *f, const char *amounts, struct writer *poll)
 {
     ssize_t n;
-    for (const char *at = amounts; (n = operate(f, &at)) > 0; at = *at ? at : amounts)
-        put_hex(out, (size_t)n);
+    const char *at = amounts, *again = at;
+    while ((n = operate(f, &at)) > 0 || (n == -EAGAIN && poll)) {
+        if (n > 0)
+            put_hex(out, (size_t)n);
+        else
+            send_chunk(poll);
+        at = n < 0 ? again : *at ? at : amounts;
+        again = at;
+    }
     if (n < 0)
         printf("!%s ", ly_error_name((int)n));
     if (n == LY_EDECODE && (n = ly_file_read(f, out, sizeof out, LY_FILE_ALL)) > 0)
@@ -122,9 +140,19 @@ static void read_case(struct ly_sock *own, struct ly_sock *peer, const struct ly
     need(ly_makefile(&f, own, o->encoding ? "r" : "rb", o));
     need(ly_scope_open(&scope, NULL));
     need(ly_go(scope, send_chunks, &(struct writer){peer, rest}));
-    read_file(f, amounts);
+    read_file(f, amounts, NULL);
     need(ly_scope_join(scope));
     ly_scope_close(scope);
+    need(ly_file_close(f));
+}
+
+static void poll_case(struct ly_sock *own, struct ly_sock *peer, const struct ly_file_options *o, char *rest)
+{
+    struct ly_file *f;
+    char *amounts = strtok_r(rest, " ", &rest);
+    need(ly_sock_set_timeout(own, 0));
+    need(ly_makefile(&f, own, o->encoding ? "r" : "rb", o));
+    read_file(f, amounts, &(struct writer){peer, rest});
     need(ly_file_close(f));
 }
 
@@ -170,7 +198,7 @@ static void run_case(char *line)
     }
     o.buffering = strtoul(strtok_r(rest, " ", &rest), NULL, 10);
     need(ly_socketpair(&own, &peer));
-    (strcmp(what, "read") == 0 ? read_case : write_case)(own, peer, &o, rest);
+    (*what == 'r' ? read_case : *what == 'p' ? poll_case : write_case)(own, peer, &o, rest);
     ly_sock_free(own);
     ly_sock_free(peer);
 }
