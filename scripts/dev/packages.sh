@@ -4,7 +4,7 @@
 # One group a purpose; 'need GROUP...' installs what is missing and says nothing when all is there.
 # valgrind is there to build with because its header puts the hooks into the library's stacks.
 declare -A packages=(
-    [build]="gcc libc6-dev meson ninja-build pkg-config python3 liburing-dev libssl-dev libxxhash-dev
+    [build]="gcc libc6-dev meson ninja-build pkg-config python3 liburing-dev libssl-dev libseccomp-dev libxxhash-dev
             libgsasl-dev libsqlite3-dev valgrind"
     [test]="libcmocka-dev libjansson-dev curl gdb libc6-dbg procps util-linux
             qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
