@@ -2,17 +2,23 @@
 /*
  * The default address. A client sends its user's commands to whoever listens there, and a server runs what
  * it is sent, so the folder must be one where nobody else can put a socket.
+ *
+ * The directories of state and configuration decide who may log in and who is believed, so nobody else may
+ * put a file there either. They are reached by way of the user's own directories, whose links are theirs.
  */
 #include "daemon/place.h"
 #include <errno.h>
 #include <lanyard/error.h>
+#include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define NAME "lanyard.sock"
+#define OTHERS_WRITE (S_IWGRP | S_IWOTH)
 
 /* 0 if the folder is the user's alone; -EPERM if not; -ENOENT, ... */
 static int check_private(const char *folder)
@@ -22,7 +28,7 @@ static int check_private(const char *folder)
         return -errno;
     if (!S_ISDIR(st.st_mode))
         return -ENOTDIR;
-    return st.st_uid == geteuid() && !(st.st_mode & 022) ? 0 : -EPERM;
+    return st.st_uid == geteuid() && !(st.st_mode & OTHERS_WRITE) ? 0 : -EPERM;
 }
 
 static int print(char *buf, size_t cap, const char *folder)
@@ -60,4 +66,96 @@ int ly__place_default(char *buf, size_t cap, int make, const char **ret_folder)
      */
     int e = r == 0 || r == -ENOENT ? print(buf, cap, folder) : r;
     return e < 0 ? e : r;
+}
+
+/* ---- directories ---- */
+
+/* Where one kind of directory is. */
+struct kind {
+    const char *root;     /* root's own */
+    const char *variable; /* names where others have theirs */
+    const char *in_home;  /* and where those have it who do not set that */
+    bool may_be_roots;    /* whether a user takes root's word for what is in it */
+};
+
+static const struct kind state = {"/var/lib/lanyard", "XDG_STATE_HOME", ".local/state", false};
+static const struct kind config = {"/etc/lanyard", "XDG_CONFIG_HOME", ".config", true};
+
+static const char *find_home(void)
+{
+    const char *home = getenv("HOME");
+    if (home && *home == '/')
+        return home;
+    const struct passwd *me = getpwuid(geteuid());
+    return me && me->pw_dir && *me->pw_dir == '/' ? me->pw_dir : NULL;
+}
+
+/* A relative $XDG_... counts as unset, as its specification says. */
+static int print_directory(char *buf, size_t cap, const struct kind *k)
+{
+    const char *given = getenv(k->variable), *home = NULL;
+    int n;
+    if (geteuid() == 0)
+        n = snprintf(buf, cap, "%s", k->root);
+    else if (given && *given == '/')
+        n = snprintf(buf, cap, "%s/lanyard", given);
+    else if ((home = find_home()))
+        n = snprintf(buf, cap, "%s/%s/lanyard", home, k->in_home);
+    else
+        n = snprintf(buf, cap, "%s", "");
+    if (n < 0 || (size_t)n >= cap)
+        return LY_ETOOBIG;
+    return n == 0 ? -ENOENT : 0;
+}
+
+static int check_directory(const char *path, bool may_be_roots)
+{
+    struct stat st;
+    if (stat(path, &st) < 0)
+        return -errno;
+    if (!S_ISDIR(st.st_mode))
+        return -ENOTDIR;
+    bool trusted = st.st_uid == geteuid() || (may_be_roots && st.st_uid == 0);
+    return trusted && !(st.st_mode & OTHERS_WRITE) ? 0 : -EPERM;
+}
+
+/* Make a directory and those above it. path is changed and restored. */
+static int make_directory(char *path)
+{
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = 0;
+        int r = mkdir(path, 0700) < 0 ? -errno : 0;
+        *slash = '/';
+        /* what is there is left to the next step: it may be a directory that may be passed but not read */
+        if (r < 0 && r != -EEXIST && r != -EACCES && r != -EROFS)
+            return r;
+    }
+    return mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+int ly__place_state(char *buf, size_t cap, bool make)
+{
+    const char *given = getenv("LANYARD_STATE");
+    int r = 0;
+    if (given && *given) {
+        int n = snprintf(buf, cap, "%s", given);
+        if (n < 0 || (size_t)n >= cap)
+            return LY_ETOOBIG;
+        r = *given == '/' ? 0 : -EINVAL;
+    } else {
+        r = print_directory(buf, cap, &state);
+    }
+    if (r < 0)
+        return r;
+    r = check_directory(buf, state.may_be_roots);
+    if (r != -ENOENT || !make)
+        return r;
+    r = make_directory(buf);
+    return r < 0 ? r : check_directory(buf, state.may_be_roots);
+}
+
+int ly__place_config(char *buf, size_t cap)
+{
+    int r = print_directory(buf, cap, &config);
+    return r < 0 ? r : check_directory(buf, config.may_be_roots);
 }
