@@ -87,9 +87,11 @@ LY_API ssize_t ly_challenge_digest(const struct ly_challenge *c, const void *cha
 
 /*
  * Send a random challenge and receive its answer. Each receive waits as long as the socket's time-out says:
- * give it one, or a stranger who says nothing holds the caller.
- * Returns 1: the answer is right; 0: it is wrong. Errors: -EINVAL (no such kind, length out of range),
- * LY_EEOF (the peer left), those of ly_recvall, ly_sendall, ly_random and ly_challenge_digest. Suspends.
+ * give it one, or a stranger who says nothing holds the caller. In a server of fibers say
+ * server_speaks_first, or both sides wait: the fiber for the client's first byte, the client for the
+ * challenge. Returns 1: the answer is right; 0: it is wrong. Errors: -EINVAL (no such kind, length out of
+ * range), LY_EEOF (the peer left), those of ly_recvall, ly_sendall, ly_random and ly_challenge_digest.
+ * Suspends.
  */
 LY_API int ly_challenge_ask(struct ly_sock *s, const struct ly_challenge *c);
 

@@ -9,6 +9,8 @@
 #ifndef LANYARD_ERROR_H
 #define LANYARD_ERROR_H
 
+#include <errno.h> /* the names of the system's: -ECONNRESET, -ETIMEDOUT */
+
 #ifdef __cplusplus
 extern "C" {
 #endif

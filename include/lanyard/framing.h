@@ -55,7 +55,9 @@ struct ly_framing {
     size_t delimiter_length; /* of delimiter; 0: it is a string */
     const char *tail;        /* bytes that follow every body, such as the "," of a netstring; NULL: none */
     size_t size;             /* FIXED: bytes of a body, at least 1 */
-    size_t max;              /* longest body, in bytes; 0: LY_FRAMING_BODY_MAX */
+    /* longest body, in bytes; 0: LY_FRAMING_BODY_MAX. ly_message_recv needs a stream with a read_size for it,
+     * 72 KiB unless its options say otherwise */
+    size_t max;
 };
 
 /* A message, as it lies in the bytes given: borrowed from them. */

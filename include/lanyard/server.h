@@ -4,7 +4,9 @@
  *
  * The order for each request is that of Python's socketserver: accept, verify_request, setup, handle, finish,
  * then shutdown(SHUT_WR) and close. finish runs whenever setup succeeded. An error of any of them goes to
- * handle_error; the server goes on.
+ * handle_error; the server goes on. What the client has sent and nobody has read makes the close a reset
+ * (tcp(7)), which can take the last answer from a client that is still sending: where that answer matters, as
+ * in a refused upload, read to the end first.
  *
  * With a datagram address ("udp://...", "unix-dgram:...") each datagram is a request of its own, an empty one
  * too: it is in rq->packet, and ly_reply answers its sender.
