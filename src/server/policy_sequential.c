@@ -5,6 +5,7 @@
  * The task that serves is inside a handler when it is asked to stop, so somebody else has to count the time
  * of the drain: a second task, the keeper, which cancels the scope of the handlers when the time is over.
  */
+#include "fiber/loop.h"
 #include "server/server.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -40,7 +41,10 @@ static int serve_beside(struct keeper *k)
     int r = ly_scope_open(&aside, NULL);
     if (r < 0)
         return r;
-    r = ly_go(aside, keep, k);
+    /* Now, so that the keeper needs no descriptor when there are none left. */
+    r = ly__loop_here ? 0 : ly__scope_cancel_fd(aside);
+    if (r >= 0)
+        r = ly_go(aside, keep, k);
     if (r == 0)
         r = ly__serve_turns(k->server);
     ly_scope_close(aside);

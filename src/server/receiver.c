@@ -124,7 +124,9 @@ static int await_datagrams(struct ly__worker *w, struct ly__fiber *self)
     w->accepting = self;
     int r = ly__io_wait(&w->server->listener[w->index]->io, LY__IN, ly__acceptor_deadline(w));
     w->accepting = NULL;
-    return r;
+    if (r == 0 || r == -ETIMEDOUT || r == -ECANCELED || r == -EBADF)
+        return r;
+    return ly_sleep(LY__PAUSE_MS); /* the reactor has no room for it now: no reason to end a server */
 }
 
 static void give_way(struct ly__worker *w)

@@ -37,15 +37,25 @@ static int watch_listeners(struct gate *g)
     return 0;
 }
 
+/* A thread that waits has to be known, and what cancels it needs a descriptor: now, so that no wait later
+ * fails for want of memory or descriptors, which would end the server. */
+static int prepare_waits(void)
+{
+    const struct ly__task *t = ly__task_self();
+    if (!t)
+        return -ENOMEM;
+    int r = ly__loop_here || !t->scope ? 0 : ly__scope_cancel_fd(t->scope);
+    return r < 0 ? r : 0;
+}
+
 /* batch: datagrams that may be received at once. */
 static int gate_init(struct gate *g, struct ly_server *s, int batch)
 {
     *g = (struct gate){.server = s, .acceptor.counters = &s->counters[0]};
-    /* A thread that waits has to be known: now, so that no wait later fails for want of memory. */
-    if (!ly__task_self())
-        return -ENOMEM;
-    int r =
-        s->datagrams ? ly__batch_init(&g->batch, s, batch, batch > 1 && !ly__loop_here) : watch_listeners(g);
+    int r = prepare_waits();
+    if (r == 0)
+        r = s->datagrams ? ly__batch_init(&g->batch, s, batch, batch > 1 && !ly__loop_here)
+                         : watch_listeners(g);
     if (r < 0)
         return r;
     g->ios =

@@ -83,6 +83,8 @@
     X(recv, ECONNRESET)                        \
     X(recvfrom, ECONNRESET)                    \
     X(recvmsg, ECONNRESET)                     \
+    X(recvmmsg, ENOMEM)                        \
+    X(sendmmsg, ENOBUFS)                       \
     X(send, EPIPE)                             \
     X(sendto, EPIPE)                           \
     X(sendmsg, EPIPE)                          \

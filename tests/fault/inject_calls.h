@@ -31,6 +31,9 @@ WRAP_BYTES(send, send, (int fd, const void *p, size_t n, int flags), (fd, p, n, 
 WRAP(ssize_t, sendto, (int fd, const void *p, size_t n, int flags, __CONST_SOCKADDR_ARG a, socklen_t an),
      (fd, p, n, flags, a, an))
 WRAP_MESSAGE(sendmsg, const struct msghdr)
+WRAP(int, recvmmsg, (int fd, struct mmsghdr *m, unsigned n, int flags, struct timespec *t),
+     (fd, m, n, flags, t))
+WRAP(int, sendmmsg, (int fd, struct mmsghdr *m, unsigned n, int flags), (fd, m, n, flags))
 
 WRAP_BYTES(read, read, (int fd, void *p, size_t n), (fd, p, n))
 WRAP_VECTOR(readv)
