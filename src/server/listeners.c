@@ -63,9 +63,11 @@ static int open_all(struct ly_server *s)
     char text[LY_ADDRESS_TEXT];
     const char *address = s->options.address;
     struct ly_listen_options o = s->options.listen;
-    s->wanted.u.family = strncmp(address, "unix", 4) == 0 ? AF_UNIX : AF_UNSPEC;
+    int r = ly_address_parse(&s->wanted, address);
+    if (r < 0 && r != LY_ENONAME) /* names are the Internet's: ly_listen resolves them */
+        return r;
     int n = workers_listen(s) ? s->workers : 1;
-    int r = count_listeners(s, s->workers);
+    r = count_listeners(s, s->workers);
 
     o.reuse_port = o.reuse_port || n > 1;
     while (r == 0 && s->listeners < n) {
