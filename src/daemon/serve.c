@@ -8,6 +8,7 @@
  * once.
  */
 #include "daemon/serve.h"
+#include "daemon/authority.h"
 #include "daemon/environment.h"
 #include "daemon/listen.h"
 #include "daemon/notify.h"
@@ -30,6 +31,7 @@
 struct daemon {
     const struct ly__serve_options *options;
     struct ly__service service;
+    struct ly__decider decider;
     struct ly__environment environment;
     struct ly__listener listeners[LY__LISTEN_MAX];
     size_t nlisteners; /* that are open */
@@ -155,7 +157,7 @@ static void raise_limit(struct daemon *d)
     rlim_t before = limit.rlim_cur;
     limit.rlim_cur = limit.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
-        d->service.files_limit = before;
+        d->decider.files_limit = before;
 }
 
 static int open_root(struct daemon *d)
@@ -164,7 +166,7 @@ static int open_root(struct daemon *d)
     int fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return say("cannot serve", root, -errno);
-    d->service.root_fd = fd;
+    d->service.root_fd = d->decider.root_fd = fd;
     return 0;
 }
 
@@ -173,9 +175,10 @@ static int open_service(struct daemon *d)
     int r = ly__environment_init(&d->environment);
     if (r < 0)
         return say("cannot start", NULL, r);
-    d->service.home = d->environment.home;
+    d->service.authority = &d->decider.authority;
+    d->decider.home = d->environment.home;
     d->service.env = d->environment.list;
-    d->service.commands_max = d->options->commands_max ? d->options->commands_max : COMMANDS_MAX;
+    d->decider.commands_max = d->options->commands_max ? d->options->commands_max : COMMANDS_MAX;
     raise_limit(d);
     return open_root(d);
 }
@@ -252,15 +255,21 @@ static int close_all(struct daemon *d, int r)
     }
     ly__environment_done(&d->environment);
     ly__idle_close(&d->service.idle);
+    ly__decider_close(&d->decider);
     return r;
 }
 
 int ly__serve(const struct ly__serve_options *options)
 {
     static struct daemon d;
-    d = (struct daemon){
-        .options = options, .signal_fd = -1, .ended_fd = -1, .log_fd = -1, .service.root_fd = -1};
+    d = (struct daemon){.options = options,
+                        .signal_fd = -1,
+                        .ended_fd = -1,
+                        .log_fd = -1,
+                        .service.root_fd = -1,
+                        .decider.root_fd = -1};
     ly__idle_open(&d.service.idle);
+    ly__decider_open(&d.decider);
     int r = open_log(&d);
     if (r == 0)
         r = open_signals(&d);

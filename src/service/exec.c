@@ -22,6 +22,7 @@
  *
  * Source: docs/protocol.md, section 4; docs/internals/exec.md.
  */
+#include "auth/roles.h"
 #include "net/sock.h"
 #include "service/exec_command.h"
 #include "service/exec_run.h"
@@ -42,12 +43,12 @@
 static int start(struct ly__session *s, const struct ly__command *c, struct ly__child **ret_child)
 {
     const struct ly__launch launch = {.argv = c->argv, .env = c->env, .cwd = c->cwd, .input = c->input};
-    const char *where = NULL;
-    int r =
-        ly__child_start(ret_child, &where, &launch, s->root_fd, s->service->home, s->service->files_limit);
+    struct ly__authority *a = s->service->authority;
+    char where[LY__LAUNCH_WHERE] = "";
+    int r = a->calls->start(a, s->number, &launch, ret_child, where);
     if (r == -ECANCELED)
         return r;
-    return r < 0 ? ly__session_error(s, r, where) : 1;
+    return r < 0 ? ly__session_error(s, r, *where ? where : NULL) : 1;
 }
 
 static int announce(struct ly__session *s, pid_t pid)
@@ -104,6 +105,7 @@ static int end_in_time(struct ly__run *run, int *ret_status)
 static int report_end(struct ly__run *run, int status)
 {
     struct ly__session *s = run->session;
+    s->exit = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
     int r = ly__session_begin(s);
     if (r == 0)
         r = WIFSIGNALED(status) ? ly_json_put_int(&s->out, "signal", WTERMSIG(status))
@@ -200,7 +202,7 @@ static int run_child(struct ly__session *s, struct ly__child *child, int64_t tim
     return r < 0 ? r : 0;
 }
 
-static int run_command(struct ly__session *s, const struct ly_frame *f)
+static int run_exec(struct ly__session *s, const struct ly_frame *f)
 {
     struct ly__command c;
     struct ly__child *child = NULL;
@@ -221,25 +223,7 @@ static int run_command(struct ly__session *s, const struct ly_frame *f)
     return r;
 }
 
-/* Take a place among the commands at once. */
-static bool enter(struct ly__service *service)
-{
-    if (atomic_fetch_add(&service->commands, 1) < service->commands_max)
-        return true;
-    atomic_fetch_sub(&service->commands, 1);
-    return false;
-}
-
-static int run_exec(struct ly__session *s, const struct ly_frame *f)
-{
-    if (!enter(s->service))
-        return ly__session_error(s, -EAGAIN, NULL);
-    int r = run_command(s, f);
-    atomic_fetch_sub(&s->service->commands, 1);
-    return r;
-}
-
 const struct ly__service_command ly__exec_commands[] = {
-    {"exec", run_exec},
+    {"exec", LY__EXEC, run_exec},
     {0},
 };

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Connections that wait for their next request.
+ * The sessions that are there, and those of them that wait for their next request.
  *
  * A server that ends lets what runs finish. A connection between two requests runs nothing and would hold up
  * the end for the whole of that time, so such connections stand in a list, and the end shuts down their
- * reading side: they see the end of their input and close. The lock keeps a socket open while it is shut
- * down.
+ * reading side: they see the end of their input and close. One session is ended from outside, whatever it
+ * does, by shutting down both sides. The lock keeps a socket open while it is shut down.
  */
 #include "service/service.h"
 
 void ly__idle_open(struct ly__idle *idle)
 {
     pthread_mutex_init(&idle->lock, NULL);
-    ly__list_init(&idle->sessions);
+    ly__list_init(&idle->all);
+    ly__list_init(&idle->waiting);
     idle->ending = false;
 }
 
@@ -25,9 +26,38 @@ void ly__idle_end(struct ly__idle *idle)
 {
     pthread_mutex_lock(&idle->lock);
     idle->ending = true;
-    ly__list_each (l, &idle->sessions)
+    ly__list_each (l, &idle->waiting)
         (void)shutdown(ly_sock_fileno(ly__container_of(l, struct ly__session, idle)->sock), SHUT_RD);
     pthread_mutex_unlock(&idle->lock);
+}
+
+bool ly__idle_cut(struct ly__idle *idle, uint64_t number)
+{
+    bool found = false;
+    pthread_mutex_lock(&idle->lock);
+    ly__list_each (l, &idle->all) {
+        const struct ly__session *s = ly__container_of(l, struct ly__session, link);
+        if (s->number == number) {
+            (void)shutdown(ly_sock_fileno(s->sock), SHUT_RDWR);
+            found = true;
+        }
+    }
+    pthread_mutex_unlock(&idle->lock);
+    return found;
+}
+
+void ly__session_enter(struct ly__session *s)
+{
+    pthread_mutex_lock(&s->service->idle.lock);
+    ly__list_append(&s->service->idle.all, &s->link);
+    pthread_mutex_unlock(&s->service->idle.lock);
+}
+
+void ly__session_leave(struct ly__session *s)
+{
+    pthread_mutex_lock(&s->service->idle.lock);
+    ly__list_remove(&s->link);
+    pthread_mutex_unlock(&s->service->idle.lock);
 }
 
 bool ly__session_idle(struct ly__session *s)
@@ -36,7 +66,7 @@ bool ly__session_idle(struct ly__session *s)
     pthread_mutex_lock(&idle->lock);
     bool ending = idle->ending;
     if (!ending)
-        ly__list_append(&idle->sessions, &s->idle);
+        ly__list_append(&idle->waiting, &s->idle);
     pthread_mutex_unlock(&idle->lock);
     return !ending;
 }

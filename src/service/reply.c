@@ -58,6 +58,7 @@ static int put_error(struct ly__session *s, int error, const char *path)
 
 int ly__session_error(struct ly__session *s, int error, const char *path)
 {
+    s->result = error;
     int r = put_error(s, error, path);
     /* escaped, a name takes up to three times the room it had in the request */
     if (path && (r == LY_ETOOBIG || s->out.length > LY_FRAME_HEADER_MAX - END_MAX))

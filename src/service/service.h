@@ -10,6 +10,7 @@
 #define LY_SERVICE_SERVICE_H
 
 #include "base/list.h"
+#include "service/service_authority.h"
 
 #include <lanyard/address.h>
 #include <lanyard/buffer.h>
@@ -27,43 +28,56 @@
 #define LY__SESSION_READ (256u << 10)
 #define LY__SESSION_WRITE (128u << 10) /* the stream's write_size: many small entries leave in one call */
 
-/* The connections that wait for their next request (idle.c). */
+/* The sessions that are there, and those that wait for their next request (idle.c). */
 struct ly__idle {
-    pthread_mutex_t lock;     /* guards the rest */
-    struct ly__list sessions; /* struct ly__session.idle */
-    bool ending;              /* the server takes no further request */
+    pthread_mutex_t lock;    /* guards the rest */
+    struct ly__list all;     /* struct ly__session.link */
+    struct ly__list waiting; /* struct ly__session.idle */
+    bool ending;             /* the server takes no further request */
 };
 
 void ly__idle_open(struct ly__idle *idle);
 void ly__idle_close(struct ly__idle *idle);
 
-/* End them all, and whichever would become one. From any thread. */
+/* End those that wait, and whichever would. From any thread. */
 void ly__idle_end(struct ly__idle *idle);
+
+/* End the session of this number now, whatever it does. Returns whether there is one. From any thread. */
+bool ly__idle_cut(struct ly__idle *idle, uint64_t number);
 
 /* What all connections of a server share. It outlives them, and only the counter and idle change. */
 struct ly__service {
-    int root_fd;            /* the served directory, held open (O_PATH); -1: none is served */
-    const char *home;       /* where commands start without a root; borrowed */
-    const char *const *env; /* a command's environment, "NAME=value", ended by NULL; borrowed */
-    uint64_t files_limit;   /* a command's soft limit of open descriptors; 0: the server's own */
-    unsigned commands_max;  /* most commands at once */
-    atomic_uint commands;   /* how many run */
-    atomic_bool hurry;      /* the server ends at once: commands get no grace */
+    int root_fd;                     /* the served directory, held open (O_PATH); -1: none is served */
+    const char *const *env;          /* a command's environment, "NAME=value", ended by NULL; borrowed */
+    struct ly__authority *authority; /* who decides; borrowed */
+    atomic_bool hurry;               /* the server ends at once: commands get no grace */
     struct ly__idle idle;
 };
 
 struct ly__session {
     struct ly__service *service;   /* borrowed */
+    uint64_t number;               /* the authority's, for this session */
+    bool begun;                    /* the authority is to be told of the end */
+    bool logged_in;                /* grant is valid */
+    struct ly__grant grant;        /* who it is and what they may do */
     struct ly_stream *stream;      /* the connection's two directions; borrowed */
     struct ly_sock *sock;          /* its socket, whose time-out bounds each wait; borrowed */
     const struct ly_address *peer; /* who asked, for the log; borrowed */
-    int root_fd;                   /* the served directory, held open (O_PATH); -1: none is served */
-    int64_t id;                    /* the current request's; negative where it could not be read */
-    int64_t body;                  /* bytes of the current request's own body that nobody has read yet */
-    struct ly_buffer out;          /* the answer's header that is being built */
-    bool ended;                    /* the connection's last frame has been written */
-    struct ly__list idle;          /* in service->idle.sessions while it waits for a request */
+    int root_fd;                   /* what this user sees as the root, held open (O_PATH); -1: nothing */
+    int own_root_fd;      /* the same where it is the user's own directory; -1: it is the service's */
+    int64_t id;           /* the current request's; negative where it could not be read */
+    int result;           /* the current request's: the last error that was sent, else 0 */
+    int exit;             /* of its command, as struct ly__deed has it; -1: it has none */
+    int64_t body;         /* bytes of the current request's own body that nobody has read yet */
+    struct ly_buffer out; /* the answer's header that is being built */
+    bool ended;           /* the connection's last frame has been written */
+    struct ly__list idle; /* in service->idle.waiting while it waits for a request */
+    struct ly__list link; /* in service->idle.all */
 };
+
+/* It is there, with a number, up to ly__session_leave. */
+void ly__session_enter(struct ly__session *s);
+void ly__session_leave(struct ly__session *s);
 
 /* It waits for its next request from here on, up to ly__session_busy. Returns false if the server ends. */
 bool ly__session_idle(struct ly__session *s);
@@ -72,6 +86,7 @@ void ly__session_busy(struct ly__session *s);
 /* One row a command. */
 struct ly__service_command {
     const char *name; /* as in "cmd" */
+    unsigned role;    /* of auth/roles.h: who may; 0: whoever has logged in. What needs a role is noted */
     /*
      * Handle one request. f's header is in the stream's buffer and valid until the first read: take the
      * fields first. A function that reads on from the stream calls ly__session_drop_body before; else the
@@ -117,11 +132,41 @@ void ly__session_goodbye(struct ly__session *s, int error);
 /* The handler of the fiber policy: ly_server_user is a struct ly__service. */
 int ly__session_handle(struct ly_request *rq);
 
+/*
+ * Serve one connection to its end; the socket stays the caller's.
+ *
+ * number  what the authority calls it; 0: it has no number yet
+ *
+ * Returns 0 or -ENOMEM. Suspends.
+ */
+int ly__session_run(struct ly__service *service, struct ly_sock *sock, const struct ly_address *peer,
+                    uint64_t number);
+
+#define LY__DEED_OBJECT 512 /* bytes of what is kept of a deed's object, with its zero byte */
+
+/* What a request is about, for the trail: its path or paths, its command. Long ones are cut and end in "...".
+ */
+void ly__deed_object(char out[LY__DEED_OBJECT], struct ly_json header);
+
+/* Ask who the peer is; whether it must log in is s->logged_in then. Returns 0, or why it is not served.
+ * Suspends. */
+int ly__session_admit(struct ly__session *s);
+
+/* Add who is logged in to an answer: "user" and "roles". Returns 0 or an error of ly__session_begin. */
+int ly__session_put_who(struct ly__session *s);
+
 /* ---- the services' rows; session.c puts them into its table ---- */
+
+/* service_login.c: login. */
+extern const struct ly__service_command ly__login_commands[];
 
 /* files/requests.c: stat ls mkdir rm mv get put partial; ended by a row without a name. Each answers
  * EOPNOTSUPP while root_fd is -1. */
 extern const struct ly__service_command ly__files_commands[];
+
+/* files/requests.c: open a directory below root (O_PATH), made where it is missing. Returns the descriptor or
+ * an error. Blocks. */
+int ly__files_directory(int root, const char *path);
 
 /* exec.c: exec. */
 extern const struct ly__service_command ly__exec_commands[];

@@ -37,6 +37,8 @@ static void end_own_input(struct ly__child *c)
 static void free_own(struct ly__child *c)
 {
     ly_process_free(own_of(c)->process);
+    if (c->freed)
+        c->freed(c->freed_arg);
     free(own_of(c));
 }
 

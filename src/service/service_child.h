@@ -39,6 +39,8 @@ struct ly__child {
     pid_t pid;          /* for people; it may be another process's child */
     struct ly_pipe *in; /* our ends of its pipes; NULL: /dev/null, or closed */
     struct ly_pipe *out, *err;
+    void (*freed)(void *arg); /* told last by free; NULL: nobody */
+    void *freed_arg;
 };
 
 /*

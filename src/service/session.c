@@ -9,6 +9,7 @@
  * A connection that is idle costs no fiber before its first byte (the server starts one then), and after its
  * last request only its fiber: buffers are given back once nothing has come for a while.
  */
+#include "auth/roles.h"
 #include "fiber/loop.h"
 #include "net/sock.h"
 #include "reactor/io.h"
@@ -17,6 +18,7 @@
 #include <lanyard/fiber.h>
 #include <lanyard/log.h>
 #include <string.h>
+#include <unistd.h>
 
 #define HEAD_MS 30000  /* from a head's first byte to its last */
 #define STALL_MS 60000 /* without progress in a body or an answer */
@@ -76,19 +78,22 @@ static int run_hello(struct ly__session *s, const struct ly_frame *f)
         r = ly_json_put_string(&s->out, "server", "lanyard " LY__VERSION);
     if (r == 0)
         r = ly_json_put_bool(&s->out, "root", s->root_fd >= 0);
+    if (r == 0)
+        r = ly__session_put_who(s);
     return r < 0 ? r : ly__session_send(s, 0);
 }
 
 static const struct ly__service_command own_commands[] = {
-    {"ping", run_ping},
-    {"hello", run_hello},
-    {"version", run_hello},
+    {"ping", 0, run_ping},
+    {"hello", 0, run_hello},
+    {"version", 0, run_hello},
     {0},
 };
 
 /* Every service's rows. To add a service, add its list. */
 static const struct ly__service_command *const services[] = {
     own_commands,
+    ly__login_commands,
     ly__exec_commands,
     ly__files_commands,
 };
@@ -126,13 +131,32 @@ static bool is_late(struct ly_json header)
     return !has(header, "cmd") && (has(header, "stream") || has(header, "kill"));
 }
 
+/* Do what somebody has the role for, and tell the trail. */
+static int run_noted(struct ly__session *s, const struct ly__service_command *c, const struct ly_frame *f)
+{
+    struct ly__authority *a = s->service->authority;
+    char object[LY__DEED_OBJECT];
+    struct ly__deed deed = {.what = c->name, .object = object, .began = ly_now()};
+    ly__deed_object(object, f->header);
+    int r = s->grant.roles & c->role ? a->calls->allow(a, s->number, c->name) : LY_EROLE;
+    r = r < 0 ? ly__session_error(s, r, NULL) : c->run(s, f);
+    deed.result = r < 0 ? r : s->result;
+    deed.exit = s->exit;
+    a->calls->note(a, s->number, &deed);
+    return r;
+}
+
 static int run_command(struct ly__session *s, const struct ly_frame *f)
 {
     struct ly_json name = ly_json_get(f->header, "cmd");
     if (s->id < 0 || ly_json_type(name) != LY_JSON_STRING)
         return ly__session_error(s, LY_EFIELD, NULL);
     const struct ly__service_command *c = find(name);
-    return c ? c->run(s, f) : ly__session_error(s, -EOPNOTSUPP, NULL);
+    if (!s->logged_in && !(c && c->run == ly__login_commands[0].run))
+        return ly__session_error(s, LY_ELOGIN, NULL);
+    if (!c)
+        return ly__session_error(s, -EOPNOTSUPP, NULL);
+    return c->role ? run_noted(s, c, f) : c->run(s, f);
 }
 
 static int run_request(struct ly__session *s, const struct ly_frame *f)
@@ -141,6 +165,8 @@ static int run_request(struct ly__session *s, const struct ly_frame *f)
     if (ly_json_int(ly_json_get(f->header, "id"), &s->id) < 0 || s->id < 0)
         s->id = -1;
     s->body = f->size;
+    s->result = 0;
+    s->exit = -1;
     if (is_late(f->header))
         return ly__session_drop_body(s);
     if (f->size > LY__SESSION_BODY_MAX)
@@ -283,28 +309,61 @@ static void widen(struct ly_sock *sock)
         ly_sock_set_int(sock, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER);
 }
 
-int ly__session_handle(struct ly_request *rq)
+/* The session of an open stream. Returns what ended it. */
+static int run(struct ly__session *s)
 {
-    struct ly__service *service = ly_server_user(rq->server);
-    struct ly__session s = {
-        .service = service, .sock = rq->sock, .peer = &rq->peer, .root_fd = service->root_fd, .id = -1};
+    int r = ly__session_admit(s);
+    if (r < 0)
+        return r;
+    ly__session_enter(s);
+    r = serve(s);
+    ly__session_leave(s);
+    return r;
+}
+
+static void finish(struct ly__session *s, int r)
+{
     const char *other = NULL;
+    struct ly__authority *a = s->service->authority;
+    if (r == LY_ETOOBIG || r == LY_EFRAME)
+        other = s->id < 0 ? other_protocol(s->stream) : NULL;
+    if (r < 0 && r != -ECANCELED)
+        log_end(s, r, other);
+    if (r < 0 && !other)
+        ly__session_goodbye(s, r);
+    if (s->ended)
+        linger(s);
+    if (s->begun)
+        a->calls->end(a, s->number, r);
+    if (s->own_root_fd >= 0)
+        close(s->own_root_fd);
+}
+
+int ly__session_run(struct ly__service *service, struct ly_sock *sock, const struct ly_address *peer,
+                    uint64_t number)
+{
+    struct ly__session s = {.service = service,
+                            .number = number,
+                            .sock = sock,
+                            .peer = peer,
+                            .root_fd = -1,
+                            .own_root_fd = -1,
+                            .id = -1,
+                            .exit = -1};
     ly__list_init(&s.idle);
-    widen(rq->sock);
+    ly__list_init(&s.link);
+    widen(sock);
     ly_buffer_init(&s.out, LY_FRAME_HEADER_MAX + 4);
     int r = open_stream(&s);
     if (r < 0)
         return r;
-    r = serve(&s);
-    if (r == LY_ETOOBIG || r == LY_EFRAME)
-        other = s.id < 0 ? other_protocol(s.stream) : NULL;
-    if (r < 0 && r != -ECANCELED)
-        log_end(&s, r, other);
-    if (r < 0 && !other)
-        ly__session_goodbye(&s, r);
-    if (s.ended)
-        linger(&s);
+    finish(&s, run(&s));
     ly_stream_close(s.stream);
     ly_buffer_done(&s.out);
     return 0;
+}
+
+int ly__session_handle(struct ly_request *rq)
+{
+    return ly__session_run(ly_server_user(rq->server), rq->sock, &rq->peer, 0);
 }

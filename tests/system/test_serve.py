@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import pwd
 import resource
 import shutil
 import signal
@@ -196,6 +197,8 @@ class BadInput(ServerCase):
 class Answers(ServerCase):
     def test_hello_and_version_say_the_same(self):
         expected = {"id": 1, "ok": True, "version": 1, "server": "lanyard 0.1.0", "root": True}
+        expected["user"] = pwd.getpwuid(os.getuid()).pw_name
+        expected["roles"] = ["read", "write", "exec", "chat", "admin"]
         for cmd in ("hello", "version"):
             self.assertEqual(self.connect().ask({"cmd": cmd, "id": 1}), expected)
 

@@ -7,6 +7,7 @@
  */
 #include "service/files/files.h"
 
+#include "auth/roles.h"
 #include "service/files/entry.h"
 #include "service/files/tree.h"
 
@@ -232,6 +233,21 @@ int ly__make_parents(int root, const char *path)
     return 0;
 }
 
+int ly__files_directory(int root, const char *path)
+{
+    char clean[LY__PATH_MAX + 1];
+    ssize_t n = ly__path_clean(clean, path);
+    if (n < 0)
+        return (int)n;
+    int fd = ly__beneath_dir(root, clean, 0);
+    if (fd != -ENOENT)
+        return fd;
+    int r = ly__make_parents(root, clean);
+    if (r == 0)
+        r = make_one(root, clean, 0700, true);
+    return r < 0 ? r : ly__beneath_dir(root, clean, 0);
+}
+
 static int do_mkdir(void *arg)
 {
     struct request *q = arg;
@@ -453,7 +469,13 @@ static int run_mv(struct ly__session *s, const struct ly_frame *f)
 }
 
 const struct ly__service_command ly__files_commands[] = {
-    {"stat", run_stat}, {"ls", run_ls},         {"mkdir", run_mkdir},   {"rm", run_rm},
-    {"mv", run_mv},     {"get", ly__files_get}, {"put", ly__files_put}, {"partial", ly__files_partial},
-    {NULL, NULL},
+    {"stat", LY__READ, run_stat},
+    {"ls", LY__READ, run_ls},
+    {"get", LY__READ, ly__files_get},
+    {"mkdir", LY__WRITE, run_mkdir},
+    {"rm", LY__WRITE, run_rm},
+    {"mv", LY__WRITE, run_mv},
+    {"put", LY__WRITE, ly__files_put},
+    {"partial", LY__WRITE, ly__files_partial},
+    {0},
 };

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a session's peer is let in: by what it is (a Unix socket's user, the holder of a device's key), or by a
+ * login, whose messages pass through here to who knows the users. Source: docs/protocol.md, section 3.
+ */
+#include "auth/roles.h"
+#include "service/service.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <lanyard/fiber.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MECHANISM_MAX 64
+#define MESSAGE_MAX 2048 /* bytes of a login's message */
+
+/* ---- where they are ---- */
+
+struct own_root {
+    int root_fd;
+    const char *directory;
+};
+
+static int open_own_root(void *arg)
+{
+    const struct own_root *o = arg;
+    return ly__files_directory(o->root_fd, o->directory);
+}
+
+/* Somebody is in: what they see is their directory. Returns 0, or why that cannot be. */
+static int enter(struct ly__session *s)
+{
+    s->root_fd = s->service->root_fd;
+    if (s->root_fd >= 0 && *s->grant.directory) {
+        struct own_root o = {s->root_fd, s->grant.directory};
+        int fd = ly_offload(open_own_root, &o);
+        if (fd < 0)
+            return fd;
+        s->root_fd = s->own_root_fd = fd;
+    }
+    s->logged_in = true;
+    return 0;
+}
+
+/* ---- by what they are ---- */
+
+static void ask_system(struct ly__session *s, struct ly__origin *o)
+{
+    struct ucred who;
+    socklen_t length = sizeof who;
+    if (ly_sock_family(s->sock) != AF_UNIX ||
+        ly_sock_get_option(s->sock, SOL_SOCKET, SO_PEERCRED, &who, &length) < 0)
+        return;
+    o->is_local = true;
+    o->pid = who.pid;
+    o->uid = who.uid;
+}
+
+int ly__session_admit(struct ly__session *s)
+{
+    struct ly__origin o = {.peer = s->peer};
+    struct ly__authority *a = s->service->authority;
+    ask_system(s, &o);
+    int r = a->calls->begin(a, &o, &s->number, &s->grant);
+    if (r < 0)
+        return r;
+    s->begun = true;
+    return r == 0 ? 0 : enter(s);
+}
+
+/* ---- by a login ---- */
+
+int ly__session_put_who(struct ly__session *s)
+{
+    int r = ly_json_put_string(&s->out, "user", s->grant.user);
+    if (r == 0)
+        r = ly_json_open(&s->out, "roles", '[');
+    for (unsigned i = 0; ly__role_name(i) && r == 0; i++) {
+        if (s->grant.roles & 1u << i)
+            r = ly_json_put_string(&s->out, NULL, ly__role_name(i));
+    }
+    return r < 0 ? r : ly_json_close(&s->out, ']');
+}
+
+static int answer(struct ly__session *s, const struct ly_buffer *message)
+{
+    int r = ly__session_begin(s);
+    if (r == 0 && s->logged_in)
+        r = ly_json_put_bool(&s->out, "ok", true);
+    if (r == 0)
+        r = ly_json_put_bytes(&s->out, "data", ly_buffer_bytes(message), message->length);
+    if (r == 0 && s->logged_in)
+        r = ly__session_put_who(s);
+    return r < 0 ? r : ly__session_send(s, 0);
+}
+
+static int step(struct ly__session *s, const char *mechanism, const char *data, size_t n)
+{
+    struct ly__authority *a = s->service->authority;
+    struct ly_buffer message;
+    ly_buffer_init(&message, MESSAGE_MAX);
+    int r = a->calls->login(a, s->number, mechanism, data, n, &message, &s->grant);
+    if (r > 0)
+        r = enter(s);
+    if (r == 0)
+        r = answer(s, &message);
+    ly_buffer_done(&message);
+    return r;
+}
+
+/* One message of a login. One that fails ends the connection: the next guess costs another handshake. */
+static int run_login(struct ly__session *s, const struct ly_frame *f)
+{
+    char mechanism[MECHANISM_MAX], data[MESSAGE_MAX];
+    ssize_t n = ly_json_string(ly_json_get(f->header, "data"), data, sizeof data);
+    if (s->logged_in || n < 0 ||
+        ly_json_string(ly_json_get(f->header, "mechanism"), mechanism, sizeof mechanism) < 0)
+        return LY_EFIELD;
+    int r = ly__session_drop_body(s);
+    return r < 0 ? r : step(s, mechanism, data, (size_t)n);
+}
+
+const struct ly__service_command ly__login_commands[] = {
+    {"login", 0, run_login},
+    {0},
+};
