@@ -51,7 +51,8 @@ extern "C" {
     X(EROLE, -5027, "your role does not allow this")                                 \
     X(EPEER, -5028, "the peer's key is not the one that is remembered")              \
     X(ESTORE, -5029, "the file of users is damaged, or is none of lanyard's")        \
-    X(ENEWER, -5030, "the file of users was written by a newer version of lanyard")
+    X(ENEWER, -5030, "the file of users was written by a newer version of lanyard")  \
+    X(EKEY, -5031, "the file holds no key, a damaged one, or one of another kind")
 
 enum ly_error {
 #define LY_ERROR_ENUM(name, number, text) LY_##name = (number),
