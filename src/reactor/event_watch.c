@@ -17,6 +17,8 @@ static int reserve_fd(struct ly_events *e, int fd)
     int capacity = e->fds_capacity ? e->fds_capacity : 64;
     if (fd < e->fds_capacity)
         return 0;
+    if (fcntl(fd, F_GETFD) < 0)
+        return -EBADF; /* a number that no descriptor has must not make the array long */
     while (capacity <= fd)
         capacity = capacity > INT32_MAX / 2 ? INT32_MAX : capacity * 2;
     struct ly__event_fd *fds = realloc(e->fds, (size_t)capacity * sizeof *fds);

@@ -164,7 +164,8 @@ static int check(const struct ly_poller *p, int fd, unsigned events)
     if (p->ops->no_rdhup && (events & (LY_POLL_RDHUP | LY_POLL_IN)) == LY_POLL_RDHUP)
         return -EOPNOTSUPP;
     /* The entries lie in an array: a number that no descriptor has must not make it long. */
-    return !p->ops->knows_by_itself && fcntl(fd, F_GETFD) < 0 ? -EBADF : 0;
+    bool ask = !p->ops->knows_by_itself || fd >= p->capacity;
+    return ask && fcntl(fd, F_GETFD) < 0 ? -EBADF : 0;
 }
 
 /* Make room for the entry of fd. */

@@ -58,6 +58,7 @@ ROW(C142_unknown_descriptors_are_an_error, ALL)
     NEED(ly_poller_unregister(c->poller, c->a) == -ENOENT);
     NEED(ly_poller_modify(c->poller, c->a, LY_POLL_IN, NULL) == -ENOENT);
     NEED(ly_poller_register(c->poller, -1, LY_POLL_IN, NULL) == -EBADF);
+    NEED(ly_poller_register(c->poller, INT32_MAX, LY_POLL_IN, NULL) == -EBADF);
     NEED(ly_poller_unregister(c->poller, -1) == -ENOENT);
     NEED(ly_poller_unregister(c->poller, INT32_MAX) == -ENOENT);
     return 0;

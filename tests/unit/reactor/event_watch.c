@@ -89,6 +89,7 @@ static int refuse(void *arg)
     CHECK(ly_watch_signal(&w, loop, 65, note_only, NULL) == -EINVAL);
     CHECK(ly_watch_signal(&w, loop, SIGKILL, note_only, NULL) == -EINVAL);
     CHECK((void *)w == (void *)loop); /* untouched */
+    CHECK(ly_watch_fd(NULL, loop, INT32_MAX, LY_POLL_IN, remember, letter('x')) == -EBADF);
     CHECK(ly_events_run(loop) == 0 && calls_count == 0);
     return 0;
 }
