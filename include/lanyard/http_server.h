@@ -172,7 +172,7 @@ LY_API int ly_http_flush(struct ly_http *x);
 /*
  * Add a field behind the body of an answer that has begun, such as a checksum of it. It is sent if the answer
  * goes in chunks, which not every client gets; clients may ignore it. Returns as ly_http_put_field; -EINVAL
- * also for Host, and before the answer has begun.
+ * also for Host and Connection, and before the answer has begun.
  */
 LY_API int ly_http_add_trailer(struct ly_http *x, const char *name, const char *value);
 

@@ -122,7 +122,7 @@ int ly_http_write(struct ly_http *x, const void *bytes, size_t n)
 
 int ly_http_add_trailer(struct ly_http *x, const char *name, const char *value)
 {
-    if (x->stage != LY__HTTP_BEGUN || strcasecmp(name, "host") == 0)
+    if (x->stage != LY__HTTP_BEGUN || strcasecmp(name, "host") == 0 || strcasecmp(name, "connection") == 0)
         return -EINVAL;
     return ly_http_put_field(&x->fields, name, value);
 }

@@ -206,7 +206,10 @@ static int serve_one(struct ly_http *x)
     if (x->site->log)
         x->began = ly_now();
     x->served++;
-    x->close = x->site->max_requests > 0 && x->served >= x->site->max_requests;
+    /* What follows a CONNECT is the tunnel's, wherever it leads and even if it is refused: never a request.
+     */
+    x->close = x->head.method == LY_HTTP_CONNECT ||
+               (x->site->max_requests > 0 && x->served >= x->site->max_requests);
     r = keep_head(x);
     ly_http_body_init(&x->body, &x->head, 0, BODY_MAX);
     if (r == LY_EHTTP)

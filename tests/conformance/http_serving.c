@@ -165,6 +165,20 @@ ROW(S105_bodies_that_nobody_reads_do_not_become_requests, ALL | STREAMS)
     end_server(&s);
 }
 
+ROW(S105_what_follows_a_connect_is_no_request, ALL | STREAMS)
+{
+    struct ly_http_site site = {0};
+    struct served s;
+    struct client k;
+    begin_site(c, &s, &site);
+    begin_client(&k, &s);
+    send_text(&k, "CONNECT a:1" FIELDS "\r\nGET /hello" FIELDS "\r\n");
+    assert_int_equal(receive(&k), 405);
+    expect_closed(&k);
+    end_client(&k);
+    end_server(&s);
+}
+
 ROW(S105_old_clients_are_kept_if_they_ask, ALL | STREAMS)
 {
     struct ly_http_site site = {0};
@@ -468,8 +482,8 @@ MATRIX_MAIN(RUN(S104_every_status_can_be_produced), RUN(S104_what_is_protected_a
             RUN(S104_one_too_many_is_answered_by_503), RUN(S105_a_connection_serves_many_requests),
             RUN(S105_requests_sent_at_once_are_answered_in_their_order),
             RUN(S105_bodies_that_nobody_reads_do_not_become_requests),
-            RUN(S105_old_clients_are_kept_if_they_ask), RUN(S105_a_slow_client_does_not_block_others),
-            RUN(S105_a_client_that_is_too_slow_is_told_408),
+            RUN(S105_what_follows_a_connect_is_no_request), RUN(S105_old_clients_are_kept_if_they_ask),
+            RUN(S105_a_slow_client_does_not_block_others), RUN(S105_a_client_that_is_too_slow_is_told_408),
             RUN(S105_an_idle_connection_gives_way_where_requests_run_one_after_the_other),
             RUN(S105_idle_connections_give_way_at_the_cap), RUN(S106_a_site_answers_to_its_own_names),
             RUN(S105_a_client_that_asks_nothing_is_left), RUN(S105_a_client_that_does_not_read_is_left),

@@ -45,8 +45,11 @@ static inline int echo_body(struct ly_http *x)
     if (r == 0 && n == 0 && ly_http_trailer(x, "Sum", &sum)) {
         r = ly_http_write(x, sum.bytes, sum.length);
         if (r == 0)
-            r = ly_http_add_trailer(x, "Host", "a") == -EINVAL ? ly_http_add_trailer(x, "Count", "8")
-                                                               : -EPROTO;
+            r = ly_http_add_trailer(x, "Host", "a") == -EINVAL &&
+                        ly_http_add_trailer(x, "connection", "close") == -EINVAL &&
+                        ly_http_add_trailer(x, "Content-Length", "8") == -EINVAL
+                    ? ly_http_add_trailer(x, "Count", "8")
+                    : -EPROTO;
     }
     return n < 0 ? (int)n : r;
 }
