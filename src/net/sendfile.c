@@ -136,6 +136,8 @@ int64_t ly_sendfile(struct ly_sock *s, int fd, int64_t offset, int64_t count)
     struct transfer t = {.sock = s, .fd = fd, .offset = offset, .left = count == 0 ? INT64_MAX : count};
     if (offset < 0 || count < 0 || s->timeout_ms == 0 || s->type != SOCK_STREAM)
         return -EINVAL;
+    if (ly_sock_fileno(s) < 0)
+        return -EBADF; /* also where the file has nothing to send */
     ly__sigpipe_ignore();
     int r = transfer(&t);
     if (t.sent > 0)

@@ -218,6 +218,7 @@ static int a_closed_peer_is_an_error_and_no_signal(void *arg)
     NEED_INT(ly_sendfile(a, fd, 0, 0), -EPIPE);
     ly_sock_close(a);
     NEED_INT(ly_sendfile(a, fd, 0, 0), -EBADF);
+    NEED_INT(ly_sendfile(a, fd, 1, 0), -EBADF);
     ly_sock_free(a);
     ly_sock_free(b);
     close(fd);
