@@ -39,9 +39,9 @@ int main(int argc, char **argv)
     ly_sock_set_int(sock, SOL_SOCKET, SO_BROADCAST, 1);
     ly_sock_set_timeout(sock, interval_ms > 0 ? interval_ms : 1000);
     for (double i = 0; r == 0 && (count < 1 || i < count); i++) {
-        if (i > 0)
-            ly_sleep(interval_ms);
-        r = call(sock, &to);
+        r = i > 0 ? ly_sleep(interval_ms) : 0;
+        if (r == 0)
+            r = call(sock, &to);
     }
     ly_sock_free(sock);
     return py_end(r);

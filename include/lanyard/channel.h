@@ -31,11 +31,11 @@ LY_API int ly_chan_new(struct ly_chan **ret_chan, size_t item_size, size_t capac
 LY_API void ly_chan_free(struct ly_chan *c);
 
 /* Copy one item in. Suspends while the channel is full. Returns 0, LY_ECLOSED, -EAGAIN (timeout_ms 0),
- * -ETIMEDOUT, -ECANCELED, -EDEADLK, -EPERM. */
+ * -ETIMEDOUT, -ECANCELED, -EDEADLK, -EPERM, -EINVAL (timeout_ms below LY_FOREVER). */
 LY_API int ly_chan_send(struct ly_chan *c, const void *item, int64_t timeout_ms);
 
 /* Copy one item out. Suspends while the channel is empty. Items sent before ly_chan_end are still received.
- * Returns 0, LY_ECLOSED, -EAGAIN (timeout_ms 0), -ETIMEDOUT, -ECANCELED, -EDEADLK, -EPERM. */
+ * Returns and errors as of ly_chan_send. */
 LY_API int ly_chan_recv(struct ly_chan *c, void *item, int64_t timeout_ms);
 
 /* No more items: sends fail with LY_ECLOSED, receives do when it is empty. May be called twice. */
@@ -48,7 +48,8 @@ LY_API int ly_mutex_new(struct ly_mutex **ret_mutex, enum ly_sharing sharing);
 LY_API void ly_mutex_free(struct ly_mutex *m);
 
 /* Lock it; waiters get it in the order in which they came. Suspends. Returns 0, -EAGAIN (timeout_ms 0 and it
- * is held), -ETIMEDOUT, -ECANCELED, -EDEADLK (held by the caller, or every fiber waits), -EPERM. */
+ * is held), -ETIMEDOUT, -ECANCELED, -EDEADLK (held by the caller, or every fiber waits), -EPERM,
+ * -EINVAL (timeout_ms below LY_FOREVER). */
 LY_API int ly_mutex_lock(struct ly_mutex *m, int64_t timeout_ms);
 
 /* Unlock it; only by the task that locked it (-EPERM otherwise). */

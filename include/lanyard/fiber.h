@@ -126,8 +126,8 @@ LY_API int ly_await(struct ly_future *f, bool *ret_done);
 
 /* ---- the calling task ---- */
 
-/* Suspend for at least this many milliseconds (0: let the others run once). Returns 0, -ECANCELED or
- * -ETIMEDOUT. */
+/* Suspend for at least this many milliseconds (0: let the others run once). Returns 0, -ECANCELED,
+ * -ETIMEDOUT, or -EINVAL (below LY_FOREVER). */
 LY_API int ly_sleep(int64_t ms);
 
 /* 0, or the error (-ECANCELED, -ETIMEDOUT) that the next call that suspends would give. For long

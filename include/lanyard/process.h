@@ -27,7 +27,8 @@ LY_API int ly_pipe_fileno(const struct ly_pipe *p);
 LY_API ssize_t ly_pipe_read(struct ly_pipe *p, void *buf, size_t n);
 /* Write all n bytes. Returns 0, -EPIPE (no signal is raised), ... Suspends. Source: write(2). */
 LY_API int ly_pipe_writeall(struct ly_pipe *p, const void *buf, size_t n);
-/* Wait until a read would not block. Returns 0, -ETIMEDOUT, -ECANCELED. Suspends. */
+/* Wait until a read would not block. Returns 0, -ETIMEDOUT, -ECANCELED, -EINVAL (timeout_ms below
+ * LY_FOREVER). Suspends. */
 LY_API int ly_pipe_wait(struct ly_pipe *p, int64_t timeout_ms);
 
 struct ly_process;
@@ -67,7 +68,8 @@ LY_API void ly_process_close_stdin(struct ly_process *p);
 
 /* Wait for the end; may be called again. *ret_status (may be NULL) is as of waitpid(2). The process stays a
  * zombie until ly_process_free, so that its number and its group's stay its own. Returns 0, -ETIMEDOUT,
- * -ECANCELED, -ECHILD (the program ignores SIGCHLD, or reaps others' children). Suspends. */
+ * -EINVAL (timeout_ms below LY_FOREVER), -ECANCELED, -ECHILD (the program ignores SIGCHLD, or reaps others'
+ * children). Suspends. */
 LY_API int ly_process_wait(struct ly_process *p, int *ret_status, int64_t timeout_ms);
 
 /* Send a signal to the process, or to its whole group if it leads one (also after it has ended: to those it

@@ -114,7 +114,7 @@ static int try_recv(struct ly_chan *c, void *item)
 
 int ly_chan_send(struct ly_chan *c, const void *item, int64_t timeout_ms)
 {
-    int r = ly__guard_enter(&c->guard);
+    int r = timeout_ms < LY_FOREVER ? -EINVAL : ly__guard_enter(&c->guard);
     if (r < 0)
         return r;
     r = try_send(c, item);
@@ -128,7 +128,7 @@ int ly_chan_send(struct ly_chan *c, const void *item, int64_t timeout_ms)
 
 int ly_chan_recv(struct ly_chan *c, void *item, int64_t timeout_ms)
 {
-    int r = ly__guard_enter(&c->guard);
+    int r = timeout_ms < LY_FOREVER ? -EINVAL : ly__guard_enter(&c->guard);
     if (r < 0)
         return r;
     r = try_recv(c, item);

@@ -40,7 +40,7 @@ int ly_mutex_lock(struct ly_mutex *m, int64_t timeout_ms)
     struct ly__waiter w;
     if (!self)
         return -ENOMEM;
-    int r = ly__guard_enter(&m->guard);
+    int r = timeout_ms < LY_FOREVER ? -EINVAL : ly__guard_enter(&m->guard);
     if (r < 0)
         return r;
     if (m->holder && m->holder != self && timeout_ms != 0)

@@ -167,7 +167,7 @@ int ly_sleep(int64_t ms)
     struct ly__task *t = ly__task_self();
     if (!t)
         return -ENOMEM;
-    int r = ly__task_allowed(t);
+    int r = ms < LY_FOREVER ? -EINVAL : ly__task_allowed(t);
     if (r < 0)
         return r;
     if (ms == 0 && t->loop) {

@@ -137,6 +137,8 @@ int ly_pipe_writeall(struct ly_pipe *p, const void *buf, size_t n)
 
 int ly_pipe_wait(struct ly_pipe *p, int64_t timeout_ms)
 {
+    if (timeout_ms < LY_FOREVER)
+        return -EINVAL;
     int r = ly__io_poll(&p->io, LY__IN, ly_deadline(timeout_ms));
     return r == -EAGAIN ? -ETIMEDOUT : r;
 }

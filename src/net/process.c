@@ -181,7 +181,7 @@ static int look(struct ly_process *p)
 int ly_process_wait(struct ly_process *p, int *ret_status, int64_t timeout_ms)
 {
     int64_t deadline = ly_deadline(timeout_ms);
-    int r = look(p);
+    int r = timeout_ms < LY_FOREVER ? -EINVAL : look(p);
     while (r == 0) {
         r = ly__io_poll(&p->io, LY__IN, deadline);
         if (r == 0)

@@ -70,10 +70,12 @@ static int bounds(void *arg)
     CHECK(ly_chan_new(&c, sizeof item, 2, LY_LOCAL) == 0);
     CHECK(ly_chan_recv(c, &item, 0) == -EAGAIN);
     CHECK(ly_chan_recv(c, &item, 10) == -ETIMEDOUT);
+    CHECK(ly_chan_recv(c, &item, -2) == -EINVAL);
     CHECK(ly_chan_send(c, &item, 0) == 0);
     CHECK(ly_chan_send(c, &item, 0) == 0);
     CHECK(ly_chan_send(c, &item, 0) == -EAGAIN);
     CHECK(ly_chan_send(c, &item, 10) == -ETIMEDOUT);
+    CHECK(ly_chan_send(c, &item, -2) == -EINVAL);
     ly_chan_end(c);
     ly_chan_end(c);
     CHECK(ly_chan_send(c, &item, 0) == LY_ECLOSED);
@@ -193,6 +195,7 @@ static int lock_times_out(void *arg)
     CHECK(ly_sleep(20) == 0);
     CHECK(ly_mutex_lock(c.mutex, 0) == -EAGAIN);
     CHECK(ly_mutex_lock(c.mutex, 10) == -ETIMEDOUT);
+    CHECK(ly_mutex_lock(c.mutex, -2) == -EINVAL);
     ly_scope_close(s);
     CHECK(ly_mutex_lock(c.mutex, 0) == 0);
     CHECK(ly_mutex_unlock(c.mutex) == 0);

@@ -67,6 +67,7 @@ static int timers_fire_beside_busy_fibers(void *arg)
     for (int i = 0; i < 3; i++)
         CHECK(ly_go(s, spin, (void *)(uintptr_t)&stop) == 0);
     CHECK(ly_sleep(10) == 0);
+    CHECK(ly_sleep(-2) == -EINVAL);
     stop = true;
     CHECK(ly_scope_join(s) == 0);
     ly_scope_close(s);

@@ -159,6 +159,7 @@ static int a_wait_ends_at_its_timeout_or_at_the_first_byte(void *arg)
     NEED_INT(ly_pipe_wait(in, 0), -ETIMEDOUT);
     int64_t start = ly_now();
     NEED_INT(ly_pipe_wait(in, 10), -ETIMEDOUT);
+    NEED_INT(ly_pipe_wait(in, -2), -EINVAL);
     NEED(ly_now() - start >= 10 * 1000000);
     NEED_OK(ly_pipe_writeall(out, "x", 1));
     NEED_OK(ly_pipe_wait(in, 0));

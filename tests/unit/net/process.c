@@ -77,6 +77,7 @@ static int input_and_output_go_through_pipes(void *arg)
     NEED_OK(ly_process_wait(p, &status, LY_FOREVER));
     NEED_INT(WEXITSTATUS(status), 3);
     NEED_OK(ly_process_wait(p, &status, 0)); /* again */
+    NEED_INT(ly_process_wait(p, &status, -2), -EINVAL);
     NEED_INT(WEXITSTATUS(status), 3);
     ly_process_free(p);
     return 0;
