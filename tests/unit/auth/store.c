@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: MIT */
+#include "auth/store.h"
+#include "auth/device.h"
+#include "auth/user.h"
+#include "temporary.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <lanyard/error.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+static int try_open(bool make)
+{
+    struct ly__store *store = NULL;
+    struct ly__store_options o = QUICK_STORE;
+    o.make = make;
+    int r = ly__store_open(&store, folder, &o);
+    assert_true((r == 0) == (store != NULL));
+    ly__store_close(store);
+    return r;
+}
+
+/* Run SQL on the file as any other program could. */
+static int64_t sql(const char *text)
+{
+    sqlite3 *db;
+    sqlite3_stmt *query = NULL;
+    char path[128];
+    int64_t number = -1;
+    path_of(path, sizeof path, LY__STORE_FILE);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    while (*text) {
+        assert_int_equal(sqlite3_prepare_v2(db, text, -1, &query, &text), SQLITE_OK);
+        if (sqlite3_step(query) == SQLITE_ROW)
+            number = sqlite3_column_int64(query, 0);
+        assert_int_equal(sqlite3_finalize(query), SQLITE_OK);
+    }
+    sqlite3_close(db);
+    return number;
+}
+
+static void add_user(struct ly__store *store, const char *name)
+{
+    struct ly__user u = {.roles = LY__READ};
+    snprintf(u.name, sizeof u.name, "%s", name);
+    assert_int_equal(ly__user_add(store, &u, "pass word"), 0);
+}
+
+static void a_store_is_made_only_where_that_is_asked_for(void **state)
+{
+    (void)state;
+    assert_int_equal(try_open(false), -ENOENT);
+    assert_int_equal(try_open(true), 0);
+    assert_int_equal(try_open(false), 0);
+}
+
+static void its_file_is_for_its_owner_alone_whatever_the_umask(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"users.db", "users.db-wal", "users.db-shm"};
+    char path[128];
+    mode_t before = umask(0);
+    struct ly__store *store = open_store();
+    add_user(store, "ada");
+    umask(before);
+    for (size_t i = 0; i < 3; i++) {
+        struct stat st;
+        path_of(path, sizeof path, names[i]);
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(st.st_mode & 0777, 0600);
+    }
+    ly__store_close(store);
+}
+
+static void what_was_written_is_there_when_it_is_opened_again(void **state)
+{
+    (void)state;
+    struct ly__user u;
+    struct ly__store *store = open_store();
+    add_user(store, "ada");
+    ly__store_close(store);
+    store = open_store();
+    assert_int_equal(ly__user_find(store, "ada", &u), 0);
+    assert_int_equal(u.roles, LY__READ);
+    ly__store_close(store);
+}
+
+static void one_process_sees_at_once_what_another_writes(void **state)
+{
+    (void)state;
+    struct ly__user u;
+    struct ly__store *a = open_store(), *b = open_store();
+    add_user(a, "ada");
+    assert_int_equal(ly__user_find(b, "ada", &u), 0);
+    assert_int_equal(ly__user_remove(b, "ada"), 0);
+    assert_int_equal(ly__user_find(a, "ada", &u), -ENOENT);
+    ly__store_close(a);
+    ly__store_close(b);
+}
+
+static void a_file_that_others_can_read_is_refused(void **state)
+{
+    (void)state;
+    char path[128];
+    assert_int_equal(try_open(true), 0);
+    path_of(path, sizeof path, LY__STORE_FILE);
+    assert_int_equal(chmod(path, 0640), 0);
+    assert_int_equal(try_open(true), -EPERM);
+    assert_int_equal(chmod(path, 0600), 0);
+    assert_int_equal(try_open(true), 0);
+}
+
+static void a_directory_that_others_can_write_to_is_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(chmod(folder, 0770), 0);
+    assert_int_equal(try_open(true), -EPERM);
+    assert_int_equal(chmod(folder, 0700), 0);
+    assert_int_equal(try_open(true), 0);
+}
+
+static void a_link_in_the_place_of_the_file_is_refused(void **state)
+{
+    (void)state;
+    char path[128], other[128];
+    path_of(path, sizeof path, LY__STORE_FILE);
+    path_of(other, sizeof other, "other");
+    assert_int_equal(symlink(other, path), 0);
+    assert_int_equal(try_open(true), LY_ESTORE);
+    assert_int_equal(access(other, F_OK), -1);
+}
+
+static void write_file(const void *bytes, size_t n, off_t at)
+{
+    char path[128];
+    path_of(path, sizeof path, LY__STORE_FILE);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, bytes, n, at), n);
+    close(fd);
+}
+
+static void a_file_that_is_no_database_is_refused_and_kept(void **state)
+{
+    (void)state;
+    char path[128];
+    struct stat st;
+    char noise[5000];
+    memset(noise, 'x', sizeof noise);
+    write_file(noise, sizeof noise, 0);
+    assert_int_equal(try_open(true), LY_ESTORE);
+    path_of(path, sizeof path, LY__STORE_FILE);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_size, sizeof noise);
+}
+
+static void a_database_of_another_program_is_refused(void **state)
+{
+    (void)state;
+    char path[128];
+    write_file("", 0, 0);
+    sql("CREATE TABLE users (name TEXT)");
+    path_of(path, sizeof path, LY__STORE_FILE);
+    assert_int_equal(try_open(true), LY_ESTORE);
+}
+
+static void a_damaged_store_is_refused_whichever_page_is_hit(void **state)
+{
+    (void)state;
+    char path[128], page[4096];
+    struct stat st;
+    struct ly__store *store = open_store();
+    for (int i = 0; i < 40; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "user%d", i);
+        add_user(store, name);
+    }
+    ly__store_close(store);
+    path_of(path, sizeof path, LY__STORE_FILE);
+    assert_int_equal(stat(path, &st), 0);
+    assert_true(st.st_size > 3 * (off_t)sizeof page);
+    for (off_t at = 0; at < st.st_size; at += (off_t)sizeof page) {
+        char kept[sizeof page];
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        assert_int_equal(pread(fd, kept, sizeof kept, at), sizeof kept);
+        close(fd);
+        memset(page, 0xa5, sizeof page);
+        write_file(page, sizeof page, at);
+        assert_int_equal(try_open(true), LY_ESTORE);
+        write_file(kept, sizeof kept, at);
+    }
+    assert_int_equal(try_open(true), 0);
+}
+
+static void a_store_that_another_process_has_locked_is_reported_as_busy(void **state)
+{
+    (void)state;
+    sqlite3 *db;
+    char path[128];
+    struct ly__user u = {.name = "bob", .roles = LY__READ};
+    struct ly__store *store = open_store();
+    add_user(store, "ada");
+    path_of(path, sizeof path, LY__STORE_FILE);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(try_open(true), -EBUSY);
+    assert_int_equal(ly__user_add(store, &u, NULL), -EBUSY);
+    assert_int_equal(ly__user_find(store, "ada", &u), 0); /* who only reads is not held up */
+    assert_int_equal(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    u = (struct ly__user){.name = "bob"};
+    assert_int_equal(ly__user_add(store, &u, NULL), 0);
+    ly__store_close(store);
+}
+
+static int open_as_nobody(void *arg)
+{
+    (void)arg;
+    if (setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0)
+        return 99;
+    struct ly__store *store;
+    return -ly__store_open(&store, folder, NULL);
+}
+
+/* The process that runs the tests may be allowed everything; a child without rights is not. */
+static int in_child(int (*fn)(void *arg), void *arg)
+{
+    int status;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(fn(arg));
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void a_store_that_is_somebody_elses_is_refused(void **state)
+{
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(try_open(true), 0);
+    assert_int_equal(chmod(folder, 0755), 0);
+    assert_int_equal(in_child(open_as_nobody, NULL), EPERM);
+}
+
+static void a_store_that_cannot_be_written_is_refused(void **state)
+{
+    (void)state;
+    char path[128];
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(try_open(true), 0);
+    path_of(path, sizeof path, LY__STORE_FILE);
+    assert_int_equal(chmod(path, 0400), 0);
+    assert_int_equal(chown(path, 65534, 65534), 0);
+    assert_int_equal(chown(folder, 65534, 65534), 0);
+    int error = in_child(open_as_nobody, NULL);
+    assert_true(error == EROFS || error == EACCES);
+}
+
+/* ---- versions ---- */
+
+/* A store as version 1 has made it, with a user, a device and a pairing. */
+static const char version_1[] =
+    "PRAGMA journal_mode = WAL;"
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE users (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,"
+    "  roles INTEGER NOT NULL, disabled INTEGER NOT NULL DEFAULT 0,"
+    "  iterations INTEGER, salt BLOB, stored_key BLOB, server_key BLOB,"
+    "  account TEXT NOT NULL DEFAULT '', directory TEXT NOT NULL DEFAULT '',"
+    "  created INTEGER NOT NULL, login INTEGER NOT NULL DEFAULT 0) STRICT;"
+    "CREATE TABLE devices (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  user INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE, key BLOB NOT NULL UNIQUE,"
+    "  label TEXT NOT NULL, created INTEGER NOT NULL, seen INTEGER NOT NULL DEFAULT 0) STRICT;"
+    "CREATE INDEX devices_of ON devices (user);"
+    "CREATE TABLE pairings (slot TEXT PRIMARY KEY,"
+    "  user INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,"
+    "  iterations INTEGER NOT NULL, salt BLOB NOT NULL, stored_key BLOB NOT NULL, server_key BLOB NOT NULL,"
+    "  boot TEXT NOT NULL, expires INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "INSERT INTO meta VALUES ('secret', x'000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f'),"
+    "  ('iterations', 5000);"
+    "INSERT INTO users VALUES (7, 'ada', 5, 0, 5000, x'000102030405060708090a0b0c0d0e0f',"
+    "  x'000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f',"
+    "  x'000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e20', 'ada', '/srv', 1700000000, 1700000001);"
+    "INSERT INTO devices VALUES (3, 7, x'000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f', 'laptop',"
+    "  1700000002, 1700000003);"
+    "PRAGMA application_id = 1280921156; PRAGMA user_version = 1;";
+
+static void a_store_of_an_older_version_is_upgraded_with_all_that_is_in_it(void **state)
+{
+    (void)state;
+    struct ly__user u;
+    struct ly__scram_secret s;
+    int64_t id, version;
+    const uint8_t key[LY__DEVICE_KEY] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
+                                         16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
+    write_file("", 0, 0);
+    sql(version_1);
+    struct ly__store *store = open_store();
+    assert_int_equal(sql("PRAGMA user_version"), 2);
+    assert_int_equal(ly__user_find(store, "ada", &u), 0);
+    assert_int_equal(u.id, 7);
+    assert_int_equal(u.roles, LY__READ | LY__EXEC);
+    assert_string_equal(u.account, "ada");
+    assert_string_equal(u.directory, "/srv");
+    assert_int_equal(u.sessions, 0);
+    assert_int_equal(u.bandwidth, 0);
+    assert_int_equal(u.login, 1700000001);
+    assert_int_equal(u.devices, 1);
+    assert_int_equal(ly__user_secret(store, "ada", &s, &id), 0);
+    assert_int_equal(id, 7);
+    assert_int_equal(s.iterations, 5000);
+    assert_int_equal(s.server_key[31], 0x20);
+    assert_int_equal(ly__device_find(store, key, &u, &id), 0);
+    assert_int_equal(id, 3);
+    assert_int_equal(ly__store_version(store, &version), 0);
+    assert_int_equal(ly__user_remove(store, "ada"), 0);
+    assert_true(sql("SELECT value FROM meta WHERE key = 'version'") > version);
+    ly__store_close(store);
+}
+
+static void a_new_store_is_as_an_upgraded_one(void **state)
+{
+    (void)state;
+    static const char shape[] =
+        "SELECT sum(length(sql)) * 1000 + count(*) FROM sqlite_schema WHERE sql NOT NULL";
+    assert_int_equal(try_open(true), 0);
+    int64_t made = sql(shape);
+    assert_int_equal(remove_folder(NULL), 0);
+    assert_int_equal(make_folder(NULL), 0);
+    write_file("", 0, 0);
+    sql(version_1);
+    assert_int_equal(try_open(true), 0);
+    assert_int_equal(sql(shape), made);
+}
+
+static void a_store_of_a_newer_version_is_left_alone(void **state)
+{
+    (void)state;
+    assert_int_equal(try_open(true), 0);
+    sql("PRAGMA user_version = 3");
+    assert_int_equal(try_open(true), LY_ENEWER);
+    assert_int_equal(sql("PRAGMA user_version"), 3);
+}
+
+static void a_store_without_its_secret_is_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(try_open(true), 0);
+    sql("DELETE FROM meta WHERE key = 'secret'");
+    assert_int_equal(try_open(true), LY_ESTORE);
+}
+
+static void the_version_grows_when_somebody_loses_something(void **state)
+{
+    (void)state;
+    int64_t before, after;
+    const uint8_t key[LY__DEVICE_KEY] = {1};
+    struct ly__user u;
+    struct ly__store *store = open_store();
+    add_user(store, "ada");
+    assert_int_equal(ly__user_find(store, "ada", &u), 0);
+    assert_int_equal(ly__store_version(store, &before), 0);
+
+    assert_int_equal(ly__user_logged_in(store, u.id), 0);
+    assert_int_equal(ly__device_enrol(store, u.id, key, "laptop"), 0);
+    assert_int_equal(ly__store_version(store, &after), 0);
+    assert_int_equal(after, before); /* nobody has lost anything */
+
+    u.roles = 0;
+    assert_int_equal(ly__user_set(store, &u), 0);
+    assert_int_equal(ly__store_version(store, &after), 0);
+    assert_true(after > before);
+
+    before = after;
+    assert_int_equal(ly__device_revoke(store, 1), 0);
+    assert_int_equal(ly__store_version(store, &after), 0);
+    assert_true(after > before);
+
+    before = after;
+    assert_int_equal(ly__user_set_password(store, "ada", "other word"), 0);
+    assert_int_equal(ly__store_version(store, &after), 0);
+    assert_true(after > before);
+
+    before = after;
+    assert_int_equal(ly__user_remove(store, "ada"), 0);
+    assert_int_equal(ly__store_version(store, &after), 0);
+    assert_true(after > before);
+    ly__store_close(store);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_store_is_made_only_where_that_is_asked_for),
+        TEST(its_file_is_for_its_owner_alone_whatever_the_umask),
+        TEST(what_was_written_is_there_when_it_is_opened_again),
+        TEST(one_process_sees_at_once_what_another_writes),
+        TEST(a_file_that_others_can_read_is_refused),
+        TEST(a_directory_that_others_can_write_to_is_refused),
+        TEST(a_link_in_the_place_of_the_file_is_refused),
+        TEST(a_file_that_is_no_database_is_refused_and_kept),
+        TEST(a_database_of_another_program_is_refused),
+        TEST(a_damaged_store_is_refused_whichever_page_is_hit),
+        TEST(a_store_that_another_process_has_locked_is_reported_as_busy),
+        TEST(a_store_that_is_somebody_elses_is_refused),
+        TEST(a_store_that_cannot_be_written_is_refused),
+        TEST(a_store_of_an_older_version_is_upgraded_with_all_that_is_in_it),
+        TEST(a_new_store_is_as_an_upgraded_one),
+        TEST(a_store_of_a_newer_version_is_left_alone),
+        TEST(a_store_without_its_secret_is_refused),
+        TEST(the_version_grows_when_somebody_loses_something),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
