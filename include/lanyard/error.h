@@ -26,7 +26,7 @@ extern "C" {
     X(EFRAME, -5002, "malformed frame")                                              \
     X(EJSON, -5003, "malformed JSON")                                                \
     X(EFIELD, -5004, "a field is missing or has the wrong type")                     \
-    X(EADDRESS, -5005, "malformed address")                                          \
+    X(EADDRESS, -5005, "malformed address; write tcp://host:port or unix:path")      \
     X(ENONAME, -5006, "host name not found")                                         \
     X(ERESOLVE, -5007, "host name could not be resolved now")                        \
     X(ECHECKSUM, -5008, "the checksum does not match")                               \

@@ -75,7 +75,7 @@ struct ly_http_site {
     /* time for a body, and a second more for each 500 bytes that have come; 0: 20 s. Then 408 */
     int64_t body_timeout_ms;
     /* for the next request to begin; 0: 15 s. Then the connection ends; sooner if others wait for its place:
-     * at once in a sequential server, within a second in one at its cap */
+     * within 50 ms in a sequential server, within a second in one at its cap */
     int64_t idle_timeout_ms;
     int64_t send_timeout_ms; /* for the client to take 64 KiB of an answer; 0: 30 s */
     /* handlers at a time, of the process; a request beyond is answered by 503. 0: no cap but the server's */

@@ -128,7 +128,8 @@ struct ly_server_options {
 #define LY_PACKET_MAX 65536 /* the greatest max_packet_size */
 
 /* Create a server; unless no_bind, bound and listening on return. options is copied, its strings too.
- * Returns 0, -EINVAL (contradicting options), or an error of ly_listen; on failure nothing stays open. */
+ * Returns 0, -EINVAL (options that contradict each other or are out of range), or an error of ly_listen; on
+ * failure nothing stays open, and listen.why, where given, tells which option or step it was. */
 LY_API int ly_server_open(struct ly_server **ret_server, const struct ly_server_options *options);
 
 /* The two steps by hand after no_bind. Return 0 or an error of ly_listen's steps. */

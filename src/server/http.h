@@ -56,6 +56,10 @@ int64_t ly__http_idle(const struct ly_http_site *site);
 /* Whether the server is ending: answers say that their connection does too. */
 bool ly__http_is_draining(const struct ly_http *x);
 
+/* Whether this connection will give way after its answer, which says so then: requests run one after the
+ * other, somebody knocks, and this client has not asked for more. */
+bool ly__http_gives_way(const struct ly_http *x);
+
 /* Answer a request by the table of routes (http_route.c). Returns 0, or the error of the handler. */
 int ly__http_dispatch(struct ly_http *x);
 

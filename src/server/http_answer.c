@@ -68,7 +68,7 @@ static bool leaves_body(const struct ly_http *x)
 static int put_head(struct ly_http *x, int status, const char *type, int64_t length)
 {
     const struct ly_http_head *request = x->head.refusal ? NULL : &x->head;
-    bool close = x->close || leaves_body(x) || ly__http_is_draining(x);
+    bool close = x->close || leaves_body(x) || ly__http_is_draining(x) || ly__http_gives_way(x);
     ly_buffer_clear(&x->out);
     int r = ly_http_put_response(&x->out, request, status, length, close, &x->answer);
     if (r == 0 && x->site->name)

@@ -8,7 +8,9 @@
  * reading stops itself.
  *
  * A connection that is kept for a next request takes the place of another client. Where requests run one
- * after the other it gives way as soon as anybody knocks; elsewhere, when the server is at its cap.
+ * after the other it gives way soon after anybody has knocked, and the answer says so if somebody has by
+ * then; elsewhere, when the server is at its cap. Soon, not at once: a client that was not told would take
+ * the end for a failure if it came while its next request is under way.
  *
  * Three waits are bounded by deadlines of their own: for a request to begin (then the connection ends without
  * a word: nothing was asked), for its head (408), for its body (http_request.c). The socket's time-out is set
@@ -24,10 +26,12 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 
 #define HEAD_TIMEOUT 10000
 #define IDLE_TIMEOUT 15000
-#define SLICE 1000 /* an idle connection looks so often whether the server ends, or lacks places */
+#define SLICE 1000  /* an idle connection looks so often whether the server ends, or lacks places */
+#define GRACE_MS 50 /* for a request that is under way already when somebody else knocks */
 #define LINGER_MS 2000
 #define LINGER_BYTES (16 << 20)
 #define READ_SIZE 32768    /* the stream's buffer at least: trailers have to fit */
@@ -46,6 +50,20 @@ bool ly__http_is_draining(const struct ly_http *x)
         return false;
     return atomic_load_explicit(&s->stage, memory_order_relaxed) >= LY__DRAINING ||
            (s->from_child && atomic_load(s->from_child));
+}
+
+static bool is_sequential(const struct ly_http *x)
+{
+    return x->rq->server && x->rq->server->policy == &ly__sequential_policy;
+}
+
+bool ly__http_gives_way(const struct ly_http *x)
+{
+    if (!is_sequential(x) || ly_stream_buffered(x->stream) > 0)
+        return false;
+    struct pollfd both[] = {{.fd = ly_sock_fileno(x->rq->sock), .events = POLLIN},
+                            {.fd = ly_server_fileno(x->rq->server), .events = POLLIN}};
+    return poll(both, 2, 0) > 0 && both[0].revents == 0 && both[1].revents == POLLIN;
 }
 
 /* ---- one request ---- */
@@ -68,17 +86,16 @@ static int wait_beside_listener(struct ly_http *x, int64_t ms)
     int r = ly__wait_any(ios, 2, ly_deadline(ms));
     if (r < 0)
         return r;
-    ly_sock_set_timeout(x->rq->sock, 0);
+    ly_sock_set_timeout(x->rq->sock, GRACE_MS);
     ssize_t n = ly_stream_peek(x->stream, 1, &bytes);
-    return n == -EAGAIN ? -EBUSY : 0; /* the end and errors are found again */
+    return n == -ETIMEDOUT ? -EBUSY : 0; /* the end and errors are found again */
 }
 
 /* Wait at most so long for a byte. Returns 1, 0 (there will be none), or an error. */
 static int wait_for_byte(struct ly_http *x, int64_t ms)
 {
-    const struct ly_server *s = x->rq->server;
     const char *bytes;
-    if (s && s->policy == &ly__sequential_policy && x->served > 0) {
+    if (is_sequential(x) && x->served > 0) {
         int r = wait_beside_listener(x, ms);
         if (r < 0)
             return r == -EBUSY ? 0 : r;

@@ -6,6 +6,7 @@
 #include "server/http.h"
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,16 +21,41 @@ static bool is_time(int64_t ms)
     return ms == LY_POLL || (ms >= 0 && ms <= INT64_C(1) << 53);
 }
 
+/* What contradicts itself in the options; NULL: nothing. */
+static const char *complaint_of(const struct ly_server_options *o)
+{
+    const struct {
+        bool wrong;
+        const char *what;
+    } rules[] = {
+        {!ly__policy_of(o->policy), "no such policy"},
+        {!o->handler.handle, "handler.handle is missing"},
+        {!o->address && !o->listener, "an address or a listener is missing"},
+        {o->address && o->listener, "an address and a listener are given"},
+        {o->no_bind && o->listener, "no_bind does not go with a listener"},
+        {o->no_bind && o->listen.replace_stale, "no_bind does not go with listen.replace_stale"},
+        {o->workers < 0 || o->workers > WORKERS_MAX, "workers is not within 0 and 256"},
+        {o->workers > 1 && o->policy != LY_FIBERS, "several workers are for fibers only"},
+        {o->max_packet_size > LY_PACKET_MAX, "max_packet_size is beyond 65536"},
+        {o->max_requests < 0, "max_requests is negative"},
+        {o->request_timeout_ms < 0, "request_timeout_ms is negative"},
+        {o->poll_interval_ms < 0, "poll_interval_ms is negative"},
+        {!is_time(o->handle_timeout_ms), "handle_timeout_ms is no time"},
+        {!is_time(o->drain_ms), "drain_ms is no time"},
+        {!o->user && o->handler.handle == ly_http_serve, "ly_http_serve needs a struct ly_http_site as user"},
+    };
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+        if (rules[i].wrong)
+            return rules[i].what;
+    return NULL;
+}
+
 static int check(const struct ly_server_options *o)
 {
-    const struct ly__policy *policy = ly__policy_of(o->policy);
-    bool ok = policy && o->handler.handle && !o->address != !o->listener && !(o->no_bind && o->listener) &&
-              !(o->no_bind && o->listen.replace_stale) && o->workers >= 0 && o->workers <= WORKERS_MAX &&
-              o->max_packet_size <= LY_PACKET_MAX && !(o->workers > 1 && o->policy != LY_FIBERS) &&
-              o->max_requests >= 0 && o->request_timeout_ms >= 0 && o->poll_interval_ms >= 0 &&
-              (o->user || o->handler.handle != ly_http_serve) && is_time(o->handle_timeout_ms) &&
-              is_time(o->drain_ms);
-    return ok ? 0 : -EINVAL;
+    const char *complaint = complaint_of(o);
+    if (complaint && o->listen.why)
+        snprintf(o->listen.why, o->listen.why_size, "options: EINVAL (%s)", complaint);
+    return complaint ? -EINVAL : 0;
 }
 
 /* Only a handler can lose patience. It is started without a byte where it would. */

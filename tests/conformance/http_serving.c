@@ -261,6 +261,29 @@ ROW(S105_an_idle_connection_gives_way_where_requests_run_one_after_the_other, SE
     end_server(&s);
 }
 
+/* A client that was told that it may go on would take the end for a failure of the server. */
+ROW(S105_an_answer_says_that_its_connection_gives_way, SEQUENTIAL | STREAMS)
+{
+    struct ly_http_site site = {.idle_timeout_ms = LY_FOREVER};
+    struct served s;
+    struct client first, k;
+    begin_site(c, &s, &site);
+    begin_client(&first, &s);
+    begin_client(&k, &s);
+    send_text(&first, "GET /hello" FIELDS "\r\nGET /hello" FIELDS "\r\n");
+    assert_int_equal(receive(&first), 200);
+    assert_true(first.head.keep_alive);
+    assert_int_equal(receive(&first), 200);
+    assert_false(first.head.keep_alive);
+    expect_closed(&first);
+    send_text(&k, "GET /hello" FIELDS "\r\n");
+    assert_int_equal(receive(&k), 200);
+    assert_true(k.head.keep_alive);
+    end_client(&first);
+    end_client(&k);
+    end_server(&s);
+}
+
 ROW(S105_idle_connections_give_way_at_the_cap, FIBERS | THREADING | STREAMS)
 {
     struct ly_http_site site = {.routes = routes, .idle_timeout_ms = LY_FOREVER};
@@ -485,6 +508,7 @@ MATRIX_MAIN(RUN(S104_every_status_can_be_produced), RUN(S104_what_is_protected_a
             RUN(S105_what_follows_a_connect_is_no_request), RUN(S105_old_clients_are_kept_if_they_ask),
             RUN(S105_a_slow_client_does_not_block_others), RUN(S105_a_client_that_is_too_slow_is_told_408),
             RUN(S105_an_idle_connection_gives_way_where_requests_run_one_after_the_other),
+            RUN(S105_an_answer_says_that_its_connection_gives_way),
             RUN(S105_idle_connections_give_way_at_the_cap), RUN(S106_a_site_answers_to_its_own_names),
             RUN(S105_a_client_that_asks_nothing_is_left), RUN(S105_a_client_that_does_not_read_is_left),
             RUN(S105_a_connection_ends_after_so_many_requests), RUN(S105_a_body_is_asked_for_when_it_is_read),

@@ -330,8 +330,11 @@ ROW(contradicting_options_are_refused, ALL)
         struct ly_server_options o = for_cell(c, bad[i]);
         assert_int_equal(ly_server_open(&s, &o), -EINVAL);
     }
-    struct ly_server_options none = {.policy = c->policy, .handler.handle = echo};
+    char why[LY_LISTEN_WHY] = "";
+    struct ly_server_options none = {
+        .policy = c->policy, .handler.handle = echo, .listen = {.why = why, .why_size = sizeof why}};
     assert_int_equal(ly_server_open(&s, &none), -EINVAL);
+    assert_string_equal(why, "options: EINVAL (an address or a listener is missing)");
 }
 
 ROW(a_second_serve_forever_is_refused, ALL)
