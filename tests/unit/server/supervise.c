@@ -89,6 +89,15 @@ static int ask(const struct ly_address *a, char byte, struct ly_sock **ret_open)
 
 /* ---- the supervisor, in a thread of its own ---- */
 
+#ifdef __SANITIZE_THREAD__
+/* The supervisor forks beside the test's thread, and its processes start threads of their own. */
+__attribute__((visibility("default"))) const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+    return "die_after_fork=0";
+}
+#endif
+
 struct supervised {
     struct ly_server *server;
     struct ly_address address;
@@ -172,7 +181,7 @@ static void processes_serve_one_listener_in_every_policy(void **state)
         struct supervised v;
         begin(&v, open_server(policies[i], "tcp://127.0.0.1:0"),
               (struct ly_supervise_options){.processes = 3});
-        for (int n = 0; n < 20; n++) {
+        for (int n = 0; n < 20 || sum(shared->started) < 3; n++) {
             int pid = ask(&v.address, 'x', NULL);
             assert_true(pid > 0 && pid != getpid());
         }
