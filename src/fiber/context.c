@@ -7,8 +7,10 @@
 #include <stdint.h>
 #include <string.h>
 
-#ifdef LY__ASAN
+#if defined(LY__ASAN) || defined(LY__TSAN)
 #include <pthread.h>
+#endif
+#ifdef LY__ASAN
 #include <sanitizer/asan_interface.h>
 #endif
 
@@ -109,3 +111,20 @@ void ly__context_done(struct ly__context *c)
     (void)c;
 #endif
 }
+
+#ifdef LY__TSAN
+static _Thread_local sigset_t before; /* the thread's mask while signals are held */
+
+const sigset_t *ly__signals_hold(void)
+{
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    return &before;
+}
+
+void ly__signals_release(void)
+{
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+#endif

@@ -10,6 +10,7 @@
 #ifndef LY_FIBER_CONTEXT_H
 #define LY_FIBER_CONTEXT_H
 
+#include <signal.h>
 #include <stddef.h>
 
 #if defined(LY_UCONTEXT) || defined(__ILP32__) || (!defined(__x86_64__) && !defined(__aarch64__))
@@ -69,6 +70,28 @@ void ly__context_of_thread(struct ly__context *c);
 /* Release what ly__context_make took (TSan). Never the context that runs. */
 void ly__context_done(struct ly__context *c);
 
+/*
+ * TSan keeps a signal that arrives between two of the calls that it intercepts until the next of them, and
+ * keeps it with the fiber that ran. One that ends has no next call, nor has a loop before a system call that
+ * TSan does not know: the handler would never run. So no signal is let in on the way from one context to
+ * another, or to sleep. Without TSan both do nothing.
+ *
+ * ly__signals_hold blocks all signals of the thread; it returns the mask that a system call may wait with, or
+ * NULL: the one that is in force. ly__signals_release, by whoever runs next in the thread, lets them in.
+ */
+#ifdef LY__TSAN
+const sigset_t *ly__signals_hold(void);
+void ly__signals_release(void);
+#else
+static inline const sigset_t *ly__signals_hold(void)
+{
+    return NULL;
+}
+static inline void ly__signals_release(void)
+{
+}
+#endif
+
 /* Called first thing on arrival in a fresh context, before any other code of it. */
 static inline void ly__context_arrived(struct ly__context *self)
 {
@@ -77,6 +100,7 @@ static inline void ly__context_arrived(struct ly__context *self)
 #else
     (void)self;
 #endif
+    ly__signals_release();
 }
 
 /* Leave from, go on in to; returns when somebody switches back to from. */
@@ -87,12 +111,14 @@ static inline __attribute__((always_inline)) void ly__context_switch(struct ly__
     __sanitizer_start_switch_fiber(&from->fake_stack, to->stack_low, to->stack_size);
 #endif
 #ifdef LY__TSAN
+    ly__signals_hold();
     __tsan_switch_to_fiber(to->tsan_fiber, 0);
 #endif
     ly__switch(&from->sp, to->sp);
 #ifdef LY__ASAN
     __sanitizer_finish_switch_fiber(from->fake_stack, NULL, NULL);
 #endif
+    ly__signals_release();
 }
 
 /* Leave from for good, go on in to. The stack of from may be reused once we are there. */
@@ -103,6 +129,7 @@ static inline __attribute__((always_inline, noreturn)) void ly__context_leave(st
     __sanitizer_start_switch_fiber(NULL, to->stack_low, to->stack_size);
 #endif
 #ifdef LY__TSAN
+    ly__signals_hold();
     __tsan_switch_to_fiber(to->tsan_fiber, 0);
 #endif
     ly__switch(&from->sp, to->sp);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "reactor/ring.h"
+#include "fiber/context.h"
 #include <errno.h>
 #include <lanyard/clock.h>
 #if __has_include(<valgrind/valgrind.h>)
@@ -75,10 +76,10 @@ void ly__ring_wait(struct io_uring *ring, int64_t deadline)
     if (left <= 0 || io_uring_cq_ready(ring)) {
         if (io_uring_submit_and_get_events(ring) < 0)
             ly__ring_submit(ring); /* the caller may not come back before something has been armed */
-    } else if (left == LY_NEVER) {
-        io_uring_submit_and_wait(ring, 1);
-    } else {
-        struct __kernel_timespec wait = {.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
-        io_uring_submit_and_wait_timeout(ring, &cqe, 1, &wait, NULL);
+        return;
     }
+    struct __kernel_timespec wait = {.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
+    sigset_t *mask = (sigset_t *)(uintptr_t)ly__signals_hold();
+    io_uring_submit_and_wait_timeout(ring, &cqe, 1, left == LY_NEVER ? NULL : &wait, mask);
+    ly__signals_release();
 }

@@ -7,9 +7,12 @@
 #include <errno.h>
 #include <lanyard/channel.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 static char report[8192];
 static atomic_bool reported; /* by the watchdog's thread, too */
@@ -234,6 +237,37 @@ static void unknown_reactors_fall_back_unless_insisted_on(void **state)
     assert_int_equal(ly_run(nested, NULL, &(struct ly_run_options){.reactor = "kqueue!"}), LY_ENOREACTOR);
 }
 
+/* ---- signals ---- */
+
+static volatile sig_atomic_t handled;
+
+static void handle(int signal_number)
+{
+    (void)signal_number;
+    handled++;
+}
+
+static int signal_itself(void *arg)
+{
+    (void)arg;
+    return syscall(SYS_tgkill, getpid(), (pid_t)syscall(SYS_gettid), SIGUSR1) == 0 ? 0 : -errno;
+}
+
+static int signal_in_the_last_moment(void *arg)
+{
+    struct ly_scope *s;
+    (void)arg;
+    handled = 0;
+    signal(SIGUSR1, handle);
+    CHECK(ly_scope_open(&s, NULL) == 0);
+    CHECK(ly_go(s, signal_itself, NULL) == 0);
+    CHECK(ly_scope_join(s) == 0);
+    ly_scope_close(s);
+    CHECK(handled == 1);
+    signal(SIGUSR1, SIG_DFL);
+    return 0;
+}
+
 #define IN_LOOPS(name, body)       \
     static void name(void **state) \
     {                              \
@@ -248,6 +282,7 @@ IN_LOOPS(thousands_of_fibers_run, many)
 IN_LOOPS(S91_offloaded_work_does_not_hold_the_loop, offloads)
 IN_LOOPS(offloaded_work_that_has_begun_is_waited_for, offload_is_waited_for)
 IN_LOOPS(a_thread_runs_one_loop_at_a_time, nested)
+IN_LOOPS(a_signal_in_the_last_moment_of_a_fiber_is_handled, signal_in_the_last_moment)
 
 int main(void)
 {
@@ -259,6 +294,7 @@ int main(void)
         cmocka_unit_test(S91_offloaded_work_does_not_hold_the_loop),
         cmocka_unit_test(offloaded_work_that_has_begun_is_waited_for),
         cmocka_unit_test(a_thread_runs_one_loop_at_a_time),
+        cmocka_unit_test(a_signal_in_the_last_moment_of_a_fiber_is_handled),
         cmocka_unit_test(the_watchdog_names_who_holds_a_loop),
         cmocka_unit_test(a_wait_of_all_for_each_other_is_reported_and_ended),
         cmocka_unit_test(unknown_reactors_fall_back_unless_insisted_on),
