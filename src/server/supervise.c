@@ -34,15 +34,21 @@
 #define KILL_MS 5000
 #define LOOK_MS 20 /* how often to look at processes without a pidfd */
 
+/* What a process reads when it pleases: shared with it. */
+struct orders {
+    atomic_bool is_replaced;  /* another one has taken its place */
+    atomic_bool is_cancelled; /* no drain: its second signal may have come before it handled the first */
+};
+
 struct process {
     struct ly__list link; /* in supervisor.all */
     pid_t pid;
     int pidfd; /* -1: there was no descriptor left for it */
     int index;
-    bool leaving;             /* it was asked to end */
-    atomic_bool *is_replaced; /* shared with it: another one has taken its place */
-    int64_t started;          /* when */
-    int64_t kill_at;          /* when it is killed; LY_NEVER */
+    bool leaving; /* it was asked to end */
+    struct orders *orders;
+    int64_t started; /* when */
+    int64_t kill_at; /* when it is killed; LY_NEVER */
 };
 
 /* One of the processes that there should be. */
@@ -67,6 +73,7 @@ struct supervisor {
 /* ---- signals ---- */
 
 static _Atomic(struct ly_server *) signalled; /* whose supervisor or process handles signals */
+static struct orders *own;                    /* of this process; NULL in the supervisor */
 
 static void on_signal(int number)
 {
@@ -75,6 +82,8 @@ static void on_signal(int number)
     if (s && number == SIGHUP)
         ly_server_request_reload(s);
     else if (s)
+        ly_server_request_shutdown(s);
+    if (s && own && atomic_load(&own->is_cancelled))
         ly_server_request_shutdown(s);
     errno = keep;
 }
@@ -137,7 +146,8 @@ static _Noreturn void be_process(struct supervisor *v, const struct process *p)
     int r = ly__server_renew(v->server);
     if (r < 0)
         _exit(1);
-    v->server->is_replaced = p->is_replaced;
+    own = p->orders;
+    v->server->is_replaced = &own->is_replaced;
     handle_own_signals(v);
     r = v->options.run ? v->options.run(v->server, p->index, v->options.arg) : ly_serve_forever(v->server);
     if (r < 0)
@@ -163,16 +173,17 @@ static pid_t fork_one(struct supervisor *v, const struct process *p)
     return pid < 0 ? -error : pid;
 }
 
-static atomic_bool *share_flag(void)
+static struct orders *share_orders(void)
 {
-    void *flag = mmap(NULL, sizeof(atomic_bool), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    return flag == MAP_FAILED ? NULL : flag;
+    void *orders =
+        mmap(NULL, sizeof(struct orders), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return orders == MAP_FAILED ? NULL : orders;
 }
 
 static void free_process(struct process *p)
 {
-    if (p->is_replaced)
-        munmap(p->is_replaced, sizeof *p->is_replaced);
+    if (p->orders)
+        munmap(p->orders, sizeof *p->orders);
     free(p);
 }
 
@@ -192,8 +203,8 @@ static int start_process(struct supervisor *v, int index, struct process **ret)
     if (!p)
         return -ENOMEM;
     *p = (struct process){.index = index, .started = ly_now(), .kill_at = LY_NEVER};
-    p->is_replaced = share_flag();
-    pid_t pid = p->is_replaced ? fork_one(v, p) : -ENOMEM;
+    p->orders = share_orders();
+    pid_t pid = p->orders ? fork_one(v, p) : -ENOMEM;
     if (pid < 0) {
         free_process(p);
         return (int)pid;
@@ -260,6 +271,8 @@ static void dismiss(struct supervisor *v, struct process *p)
 {
     p->leaving = true;
     p->kill_at = kill_time(v);
+    if (v->cancelled)
+        atomic_store(&p->orders->is_cancelled, true);
     send_signal(p, SIGTERM);
 }
 
@@ -342,7 +355,7 @@ static void reload(struct supervisor *v)
         v->place[i].backoff_ms = v->options.backoff_ms;
         if (!fill(v, i) || !old)
             continue;
-        atomic_store(old->is_replaced, true);
+        atomic_store(&old->orders->is_replaced, true);
         dismiss(v, old);
     }
 }

@@ -21,13 +21,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 /* Shared with the processes. */
 static struct {
     atomic_int started[4], ended[4], crashed, reloads, refuse_reload;
-    atomic_int runs, fails; /* of run_or_fail */
+    atomic_int runs; /* of run_or_fail and never_end */
 } * shared;
 
 #define AWAIT(condition) \
@@ -87,7 +88,7 @@ static int ask(const struct ly_address *a, char byte, struct ly_sock **ret_open)
     return n > 0 ? (int)strtol(text, NULL, 10) : n == 0 ? LY_EEOF : (int)n;
 }
 
-/* ---- the supervisor, in a thread of its own ---- */
+/* ---- the supervisor, in a process of its own: it may be forked from, having one thread ---- */
 
 #ifdef __SANITIZE_THREAD__
 /* The supervisor forks beside the test's thread, and its processes start threads of their own. */
@@ -101,16 +102,34 @@ const char *__tsan_default_options(void)
 struct supervised {
     struct ly_server *server;
     struct ly_address address;
-    struct ly_supervise_options options;
-    pthread_t thread;
-    int result;
+    pid_t pid; /* of the supervisor */
 };
 
-static void *supervise_in_thread(void *arg)
+/* Requests to it: signals of which none gets lost behind another. */
+#define STOP SIGRTMIN
+#define RELOAD (SIGRTMIN + 1)
+
+static struct ly_server *supervised;
+
+static void request(int number)
 {
-    struct supervised *v = arg;
-    v->result = ly_supervise(v->server, &v->options);
-    return NULL;
+    if (number == STOP)
+        ly_server_request_shutdown(supervised);
+    else
+        ly_server_request_reload(supervised);
+}
+
+/* The status of the supervisor's process: 0 if all was as it should be. */
+static int supervise(struct ly_server *server, const struct ly_supervise_options *o)
+{
+    supervised = server;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    signal(STOP, request);
+    signal(RELOAD, request);
+    int r = ly_supervise(server, o);
+    ly_server_close(server);
+    bool none_is_left = waitpid(-1, NULL, WNOHANG) == -1;
+    return r < 0 ? 2 : !none_is_left ? 3 : 0;
 }
 
 static void note_start(struct ly_server *server, int index, pid_t pid, void *arg)
@@ -145,22 +164,26 @@ static void begin(struct supervised *v, struct ly_server *server, struct ly_supe
     o.started = note_start;
     o.ended = note_end;
     o.reload = note_reload;
-    *v = (struct supervised){.server = server, .options = o, .result = 1};
+    *v = (struct supervised){.server = server};
     assert_int_equal(ly_server_address(server, &v->address), 0);
-    assert_int_equal(pthread_create(&v->thread, NULL, supervise_in_thread, v), 0);
+    fflush(NULL);
+    v->pid = fork();
+    if (v->pid == 0)
+        exit(supervise(server, &o));
+    assert_true(v->pid > 0);
 }
 
 static void join(struct supervised *v)
 {
-    pthread_join(v->thread, NULL);
-    assert_int_equal(v->result, 0);
+    int status = -1;
+    assert_int_equal(waitpid(v->pid, &status, 0), v->pid);
+    assert_int_equal(status, 0);
     ly_server_close(v->server);
-    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no process is left */
 }
 
 static void end(struct supervised *v)
 {
-    ly_server_shutdown(v->server);
+    kill(v->pid, STOP);
     join(v);
 }
 
@@ -212,9 +235,9 @@ static void a_crashed_process_is_started_again(void **state)
 
 static int run_or_fail(struct ly_server *server, int index, void *arg)
 {
+    const int *fails = arg;
     (void)index;
-    (void)arg;
-    if (atomic_fetch_add(&shared->runs, 1) < atomic_load(&shared->fails))
+    if (atomic_fetch_add(&shared->runs, 1) < *fails)
         return -EIO;
     return ly_serve_forever(server);
 }
@@ -225,8 +248,9 @@ static void crashes_in_a_row_are_backed_off_from(void **state)
     (void)state;
     int64_t start = ly_now();
     struct ly_server *s = open_server(LY_FIBERS, "tcp://127.0.0.1:0");
-    begin(&v, s, (struct ly_supervise_options){.processes = 1, .backoff_ms = 5, .run = run_or_fail});
-    atomic_store(&shared->fails, 4); /* at the latest before the second run */
+    int fails = 4;
+    begin(&v, s,
+          (struct ly_supervise_options){.processes = 1, .backoff_ms = 5, .run = run_or_fail, .arg = &fails});
     assert_true(ask(&v.address, 'x', NULL) > 0);
     assert_true(atomic_load(&shared->crashed) >= 3);
     assert_true(ly_now() - start >= (5 + 10 + 20) * INT64_C(1000000));
@@ -260,7 +284,7 @@ static void a_reload_replaces_each_process_and_lets_requests_finish(void **state
     begin(&v, s, (struct ly_supervise_options){.processes = 2, .kill_ms = 60000});
     int first = ask(&v.address, 'w', &running);
     assert_true(first > 0);
-    ly_server_request_reload(s);
+    kill(v.pid, RELOAD);
     AWAIT(sum(shared->started) == 4 && sum(shared->ended) == 2);
     for (int i = 0; i < 10; i++) {
         int pid = ask(&v.address, 'x', NULL);
@@ -269,7 +293,7 @@ static void a_reload_replaces_each_process_and_lets_requests_finish(void **state
     assert_int_equal(atomic_load(&shared->crashed), 0);
 
     atomic_store(&shared->refuse_reload, 1);
-    ly_server_request_reload(s);
+    kill(v.pid, RELOAD);
     AWAIT(atomic_load(&shared->reloads) == 2);
     assert_true(ask(&v.address, 'x', NULL) > 0);
     assert_int_equal(sum(shared->started), 4);
@@ -284,8 +308,8 @@ static void a_second_request_cancels_and_a_stubborn_process_is_killed(void **sta
     (void)state;
     begin(&v, open_server(LY_THREADING, "tcp://127.0.0.1:0"), (struct ly_supervise_options){.processes = 1});
     assert_true(ask(&v.address, 'w', &running) > 0);
-    ly_server_request_shutdown(v.server);
-    ly_server_request_shutdown(v.server);
+    kill(v.pid, STOP);
+    kill(v.pid, STOP);
     join(&v);
     ly_sock_free(running);
     assert_int_equal(sum(shared->ended), 1);
@@ -323,9 +347,9 @@ static void signals_stop_and_reload(void **state)
     begin(&v, open_server(LY_FIBERS, "tcp://127.0.0.1:0"),
           (struct ly_supervise_options){.processes = 1, .signals = true});
     assert_true(ask(&v.address, 'x', NULL) > 0);
-    raise(SIGHUP);
+    kill(v.pid, SIGHUP);
     AWAIT(sum(shared->started) == 2);
-    raise(SIGTERM);
+    kill(v.pid, SIGTERM);
     join(&v);
     assert_int_equal(atomic_load(&shared->reloads), 1);
 }
