@@ -6,6 +6,7 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
+#include <stdbool.h>
 #include <string.h>
 
 #define PURPOSE \
@@ -113,8 +114,8 @@ static int get_bytes(struct ly_json object, const char *name, uint8_t *bytes, si
         return LY_EFIELD;
     size_t n = strlen(text), padding = n > 0 && text[n - 1] == '=' ? 1 : 0;
     padding += n > 1 && padding > 0 && text[n - 2] == '=' ? 1 : 0;
-    int decoded_length =
-        n > 0 && n % 4 == 0 ? EVP_DecodeBlock(decoded, (const unsigned char *)text, (int)n) : -1;
+    bool is_whole = n > 0 && n % 4 == 0 && strcspn(text, "=") == n - padding;
+    int decoded_length = is_whole ? EVP_DecodeBlock(decoded, (const unsigned char *)text, (int)n) : -1;
     if (decoded_length < 0 || (size_t)decoded_length - padding > cap)
         return LY_EFIELD;
     *ret_n = (size_t)decoded_length - padding;
