@@ -18,6 +18,7 @@ static const struct ly__cli_command commands[] = {
     {"mkdir", "make directories there", ly__cli_mkdir},
     {"mv", "rename there", ly__cli_mv},
     {"rm", "remove files there", ly__cli_rm},
+    {"audit", "show who did what on this machine", ly__cli_audit},
     {"ping", "measure the round trip", ly__cli_ping},
     {"version", "say which version this is, and which one the server has", ly__cli_version},
 };

@@ -24,7 +24,7 @@ int ly__duration_read(const char *text, int64_t *ret_ms)
     static const struct {
         const char *name;
         double ms;
-    } units[] = {{"", 1000}, {"s", 1000}, {"ms", 1}, {"m", 60000}, {"h", 3600000}};
+    } units[] = {{"", 1000}, {"s", 1000}, {"ms", 1}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
     char *end;
     if (!isdigit((unsigned char)*text) || text[1] == 'x' || text[1] == 'X')
         return LY_EFIELD;

@@ -8,7 +8,7 @@
 /* A whole number in least..most. Returns 0, or LY_EFIELD. */
 int ly__number_read(const char *text, int64_t least, int64_t most, int64_t *ret);
 
-/* A time: a number above 0, with ms, s (the default), m or h behind it; fractions are allowed. In
+/* A time: a number above 0, with ms, s (the default), m, h or d behind it; fractions are allowed. In
  * milliseconds, at least 1. Returns 0, or LY_EFIELD. */
 int ly__duration_read(const char *text, int64_t *ret_ms);
 

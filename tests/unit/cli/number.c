@@ -13,8 +13,8 @@ static void times_have_units_and_fractions(void **state)
     static const struct {
         const char *text;
         int64_t ms;
-    } rows[] = {{"10", 10000},  {"1.5s", 1500},  {"200ms", 200},  {"0.2ms", 1},
-                {"5m", 300000}, {"1h", 3600000}, {"1e3", 1000000}};
+    } rows[] = {{"10", 10000},  {"1.5s", 1500},  {"200ms", 200},   {"0.2ms", 1},
+                {"5m", 300000}, {"1h", 3600000}, {"1e3", 1000000}, {"2d", 172800000}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         int64_t ms = 0;
         assert_int_equal(ly__duration_read(rows[i].text, &ms), 0);
@@ -26,7 +26,7 @@ static void what_is_no_time_is_refused(void **state)
 {
     (void)state;
     static const char *const texts[] = {"",   "0",   "-1",  "+1",   " 1",    "1 s", "s",
-                                        "1d", "nan", "inf", "0x10", "1e300", "1sm"};
+                                        "1w", "nan", "inf", "0x10", "1e300", "1sm"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         int64_t ms = 7;
         assert_int_equal(ly__duration_read(texts[i], &ms), LY_EFIELD);
