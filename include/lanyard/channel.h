@@ -49,7 +49,9 @@ LY_API void ly_mutex_free(struct ly_mutex *m);
 
 /* Lock it; waiters get it in the order in which they came. Suspends. Returns 0, -EAGAIN (timeout_ms 0 and it
  * is held), -ETIMEDOUT, -ECANCELED, -EDEADLK (held by the caller, or every fiber waits), -EPERM,
- * -EINVAL (timeout_ms below LY_FOREVER). */
+ * -EINVAL (timeout_ms below LY_FOREVER).
+ * A cancelled task, as the handlers are that a shutdown ends, gets -ECANCELED and not the mutex: clean-up
+ * that must have it opens a scope with .shield around (fiber.h). */
 LY_API int ly_mutex_lock(struct ly_mutex *m, int64_t timeout_ms);
 
 /* Unlock it; only by the task that locked it (-EPERM otherwise). */
