@@ -5,26 +5,24 @@
  * least gives way: who wants to be forgotten has to fail with many other names first.
  */
 #include "auth/failures.h"
+#include "auth/source.h"
 #include <errno.h>
-#include <lanyard/challenge.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #define SETS 1024
 #define WAYS 4
-#define KEY 32
 
 struct place {
-    uint64_t tag;   /* of the name's hash */
+    uint64_t tag;   /* the name's hash */
     int64_t last;   /* when it failed last */
     uint32_t count; /* how often; 0: the place is free */
 };
 
 struct ly__failures {
     pthread_mutex_t lock;
-    uint8_t key[KEY];
+    uint8_t key[LY__HASH_KEY], wait_key[LY__HASH_KEY];
     struct place places[SETS][WAYS];
 };
 
@@ -33,9 +31,12 @@ int ly__failures_new(struct ly__failures **ret_failures)
     struct ly__failures *f = calloc(1, sizeof *f);
     if (!f)
         return -ENOMEM;
-    if (getrandom(f->key, sizeof f->key, 0) != (ssize_t)sizeof f->key) {
+    int r = ly__random(f->key, sizeof f->key);
+    if (r == 0)
+        r = ly__random(f->wait_key, sizeof f->wait_key);
+    if (r < 0) {
         free(f);
-        return -EIO;
+        return r;
     }
     pthread_mutex_init(&f->lock, NULL);
     *ret_failures = f;
@@ -47,36 +48,8 @@ void ly__failures_free(struct ly__failures *f)
     if (!f)
         return;
     pthread_mutex_destroy(&f->lock);
-    explicit_bzero(f->key, sizeof f->key);
+    explicit_bzero(f, sizeof *f);
     free(f);
-}
-
-/* What a name's hash decides. */
-struct mark {
-    uint64_t tag;
-    uint64_t set;
-    uint64_t wait; /* of its first failure, in milliseconds */
-};
-
-static int hash(const struct ly__failures *f, const char *name, struct mark *ret)
-{
-    struct ly_digest *d;
-    unsigned char out[LY_DIGEST_MAX];
-    int r = ly_digest_new(&d, LY_SHA256, f->key, sizeof f->key);
-    if (r < 0)
-        return r;
-    r = ly_digest_update(d, name, strlen(name));
-    if (r == 0 && ly_digest_end(d, out) < 0)
-        r = -ENOMEM;
-    ly_digest_free(d);
-    if (r != 0)
-        return -ENOMEM;
-    memcpy(&ret->tag, out, 8);
-    memcpy(&ret->set, out + 8, 8);
-    memcpy(&ret->wait, out + 16, 8);
-    ret->set %= SETS;
-    ret->wait = LY__FAILURE_LEAST_MS + ret->wait % LY__FAILURE_LEAST_MS;
-    return 0;
 }
 
 static struct place *find(struct place *set, uint64_t tag)
@@ -116,25 +89,28 @@ static uint32_t count_failure(struct place *set, uint64_t tag, int64_t now)
     return p->count;
 }
 
+/* The wait after a name's first failure. */
+static int64_t first_wait(const struct ly__failures *f, const char *name)
+{
+    return LY__FAILURE_LEAST_MS +
+           (int64_t)(ly__siphash(f->wait_key, name, strlen(name)) % LY__FAILURE_LEAST_MS);
+}
+
 int64_t ly__failures_note(struct ly__failures *f, const char *name, int64_t now)
 {
-    struct mark m;
-    if (hash(f, name, &m) < 0)
-        return LY__FAILURE_MOST_MS; /* no memory: nobody learns from that */
+    uint64_t tag = ly__siphash(f->key, name, strlen(name));
     pthread_mutex_lock(&f->lock);
-    uint32_t count = count_failure(f->places[m.set], m.tag, now);
+    uint32_t count = count_failure(f->places[tag % SETS], tag, now);
     pthread_mutex_unlock(&f->lock);
-    uint64_t wait = m.wait << (count < 16 ? count - 1 : 15);
-    return wait < LY__FAILURE_MOST_MS ? (int64_t)wait : LY__FAILURE_MOST_MS;
+    int64_t wait = first_wait(f, name) << (count < 16 ? count - 1 : 15);
+    return wait < LY__FAILURE_MOST_MS ? wait : LY__FAILURE_MOST_MS;
 }
 
 void ly__failures_clear(struct ly__failures *f, const char *name)
 {
-    struct mark m;
-    if (hash(f, name, &m) < 0)
-        return;
+    uint64_t tag = ly__siphash(f->key, name, strlen(name));
     pthread_mutex_lock(&f->lock);
-    struct place *p = find(f->places[m.set], m.tag);
+    struct place *p = find(f->places[tag % SETS], tag);
     if (p)
         p->count = 0;
     pthread_mutex_unlock(&f->lock);

@@ -18,7 +18,7 @@
 
 struct ly__failures;
 
-/* Remembers a fixed number of names, some 100 KiB. Returns 0, -ENOMEM or -EIO. */
+/* Remembers a fixed number of names, some 100 KiB. Returns 0, -ENOMEM or an error of getrandom(2). */
 int ly__failures_new(struct ly__failures **ret_failures);
 void ly__failures_free(struct ly__failures *f);
 

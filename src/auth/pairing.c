@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "auth/pairing.h"
 #include "auth/secret.h"
+#include "auth/source.h"
 #include "auth/user.h"
 #include <ctype.h>
 #include <errno.h>
@@ -8,7 +9,6 @@
 #include <lanyard/error.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -56,8 +56,9 @@ int ly__pairing_read(const char *text, char ret_slot[LY__PAIRING_SLOT], char ret
 static int draw(char *out, size_t n)
 {
     uint8_t bytes[16];
-    if (getrandom(bytes, n - 1, 0) != (ssize_t)(n - 1))
-        return -EIO;
+    int r = ly__random(bytes, n - 1);
+    if (r < 0)
+        return r;
     for (size_t i = 0; i < n - 1; i++)
         out[i] = digits[bytes[i] & 31];
     out[n - 1] = '\0';

@@ -7,12 +7,12 @@
  * has been released is never changed: what is to be different is a further step. A file of a newer version is
  * left alone, since nobody here knows what it has promised to whom.
  */
+#include "auth/source.h"
 #include "auth/store_file.h"
 #include <errno.h>
 #include <lanyard/error.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 #define APPLICATION_ID 0x4c594e44 /* "LYND", at a fixed place in the file */
 
@@ -97,9 +97,9 @@ static int execute(struct ly__store *store, const char *sql)
 static int fill_meta(struct ly__store *store, uint32_t iterations)
 {
     uint8_t secret[LY__STORE_SECRET];
-    if (getrandom(secret, sizeof secret, 0) != (ssize_t)sizeof secret)
-        return -EIO;
-    int r = ly__store_run(store, "INSERT INTO meta VALUES ('secret', ?1), ('iterations', ?2)", "bi",
+    int r = ly__random(secret, sizeof secret);
+    if (r == 0)
+        r = ly__store_run(store, "INSERT INTO meta VALUES ('secret', ?1), ('iterations', ?2)", "bi",
                           (struct ly__blob){secret, sizeof secret}, (int64_t)iterations);
     explicit_bzero(secret, sizeof secret);
     return r < 0 ? r : 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The program: finds the command's row and runs it. */
 #include "cli/command.h"
+#include "cli/group.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -19,6 +20,8 @@ static const struct ly__cli_command commands[] = {
     {"mv", "rename there", ly__cli_mv},
     {"rm", "remove files there", ly__cli_rm},
     {"audit", "show who did what on this machine", ly__cli_audit},
+    {"user", "say who may log in on this machine", ly__cli_user},
+    {"devices", "see and revoke the devices of users", ly__cli_devices},
     {"ping", "measure the round trip", ly__cli_ping},
     {"version", "say which version this is, and which one the server has", ly__cli_version},
 };
@@ -94,15 +97,10 @@ static void print_help(FILE *to)
         "on this machine. 'lanyard COMMAND --help' has the rest.\n");
 }
 
-static bool asks_help(const char *word)
-{
-    return !strcmp(word, "help") || !strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "-?");
-}
-
 static int run_help(int argc, char **argv)
 {
     static char option[] = "--help";
-    if (argc < 2 || asks_help(argv[1])) {
+    if (argc < 2 || ly__cli_asks_help(argv[1])) {
         print_help(stdout);
         return fflush(stdout) == 0 ? 0 : LY__EXIT_FAILURE;
     }
@@ -146,7 +144,7 @@ int main(int argc, char **argv)
     const struct ly__cli_command *c = find(argv[1]);
     if (c)
         return c->run(argc - 1, argv + 1);
-    if (asks_help(argv[1]))
+    if (ly__cli_asks_help(argv[1]))
         return run_help(argc - 1, argv + 1);
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
         return puts("lanyard " LY__VERSION) < 0 || fflush(stdout) != 0;

@@ -40,3 +40,17 @@ int ly__duration_read(const char *text, int64_t *ret_ms)
     }
     return LY_EFIELD;
 }
+
+int ly__size_read(const char *text, int64_t most, int64_t *ret)
+{
+    static const char units[] = "KMG";
+    char *end;
+    errno = 0;
+    long long n = strtoll(text, &end, 10);
+    const char *unit = *end ? strchr(units, *end) : NULL;
+    int shift = unit ? (int)(unit - units + 1) * 10 : 0;
+    if (errno || !isdigit((unsigned char)*text) || end[unit != NULL] || n > most >> shift)
+        return LY_EFIELD;
+    *ret = (int64_t)n << shift;
+    return 0;
+}

@@ -12,4 +12,8 @@ int ly__number_read(const char *text, int64_t least, int64_t most, int64_t *ret)
  * milliseconds, at least 1. Returns 0, or LY_EFIELD. */
 int ly__duration_read(const char *text, int64_t *ret_ms);
 
+/* A number of bytes in 0..most, with K, M or G (2^10, 2^20, 2^30) behind it if wanted. Returns 0, or
+ * LY_EFIELD. */
+int ly__size_read(const char *text, int64_t most, int64_t *ret);
+
 #endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The options that say what a user may do: those of add and of role.
+ *
+ * Whether an account exists is asked of getent(1). This program is linked statically, and the C library's own
+ * lookup would load the system's modules for accounts (LDAP, systemd) into it, which may end the process.
+ */
+#include "cli/number.h"
+#include "cli/user.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <lanyard/error.h>
+#include <limits.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { KEY_ACCOUNT = 0x1000, KEY_DIRECTORY, KEY_SESSIONS, KEY_BANDWIDTH };
+
+#define SESSIONS_MAX 100000
+#define BANDWIDTH_MAX (INT64_C(1) << 50)
+
+static const struct argp_option options[] = {
+    {"roles", 'r', "ROLES", 0,
+     "What the user may do: read, write, exec, chat, admin, with commas; or all, or none", 1},
+    {"account", KEY_ACCOUNT, "OSUSER", 0,
+     "Commands run as this account of the system, where the server runs as root. \"\": as the server's settings say",
+     1},
+    {"directory", KEY_DIRECTORY, "DIR", 0, "Serve the user this directory. \"\": what is served to all", 1},
+    {"sessions", KEY_SESSIONS, "N", 0, "Sessions that may be open at once. 0: as the server's settings say",
+     1},
+    {"bandwidth", KEY_BANDWIDTH, "BYTES/S", 0, "Bytes a second; K, M or G behind it multiply. 0: no limit",
+     1},
+    {0}};
+
+void ly__cli_user_roles(struct ly__cli_user_rights *rights, const char *text, struct argp_state *state)
+{
+    if (ly__roles_parse(text, &rights->values.roles) < 0)
+        argp_error(state,
+                   "roles are read, write, exec, chat and admin, with commas between them; or all, or none");
+    rights->set |= LY__SET_ROLES;
+}
+
+#define NO_SUCH_KEY 2 /* getent's exit status */
+
+/* Whether the system says that there is no such account; what cannot be asked is left to whoever uses it. */
+static bool is_no_account(const char *name)
+{
+    static char program[] = "getent", database[] = "passwd", end[] = "--";
+    char copy[LY__USER_ACCOUNT] = "";
+    char *argv[] = {program, end, database, copy, NULL};
+    posix_spawn_file_actions_t actions;
+    pid_t pid;
+    int status = 0;
+    strncpy(copy, name, sizeof copy - 1);
+    if (posix_spawn_file_actions_init(&actions) != 0)
+        return false;
+    bool runs = posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0) == 0 &&
+                posix_spawnp(&pid, program, &actions, NULL, argv, environ) == 0;
+    posix_spawn_file_actions_destroy(&actions);
+    while (runs && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    return runs && WIFEXITED(status) && WEXITSTATUS(status) == NO_SUCH_KEY;
+}
+
+static void read_account(struct ly__cli_user_rights *rights, const char *text, struct argp_state *state)
+{
+    if (strlen(text) >= sizeof rights->values.account)
+        argp_error(state, "an account's name has at most %d bytes", LY__USER_ACCOUNT - 1);
+    if (*text && is_no_account(text))
+        argp_error(state, "there is no account '%s' on this system", text);
+    strncpy(rights->values.account, text, sizeof rights->values.account - 1);
+    rights->set |= LY__SET_ACCOUNT;
+}
+
+static void read_directory(struct ly__cli_user_rights *rights, const char *text, struct argp_state *state)
+{
+    char path[PATH_MAX] = "";
+    if (*text && !realpath(text, path))
+        argp_failure(state, LY__EXIT_USAGE, 0, "cannot use the directory '%s': %s", text,
+                     ly_error_text(-errno));
+    if (strlen(path) >= sizeof rights->values.directory)
+        argp_error(state, "a directory's path has at most %d bytes", LY__USER_DIRECTORY - 1);
+    memcpy(rights->values.directory, path, sizeof rights->values.directory - 1);
+    rights->set |= LY__SET_DIRECTORY;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct ly__cli_user_rights *rights = state->input;
+    switch (key) {
+    case 'r':
+        ly__cli_user_roles(rights, arg, state);
+        return 0;
+    case KEY_ACCOUNT:
+        read_account(rights, arg, state);
+        return 0;
+    case KEY_DIRECTORY:
+        read_directory(rights, arg, state);
+        return 0;
+    case KEY_SESSIONS:
+        if (ly__number_read(arg, 0, SESSIONS_MAX, &rights->values.sessions) < 0)
+            argp_error(state, "--sessions is a number from 0 to %d", SESSIONS_MAX);
+        rights->set |= LY__SET_SESSIONS;
+        return 0;
+    case KEY_BANDWIDTH:
+        if (ly__size_read(arg, BANDWIDTH_MAX, &rights->values.bandwidth) < 0)
+            argp_error(state, "--bandwidth is a number of bytes a second, such as 500K or 20M");
+        rights->set |= LY__SET_BANDWIDTH;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+const struct argp ly__cli_user_rights_argp = {.options = options, .parser = parse};
+
+void ly__cli_user_apply(const struct ly__cli_user_rights *rights, struct ly__user *user)
+{
+    const struct ly__user *v = &rights->values;
+    if (rights->set & LY__SET_ROLES)
+        user->roles = v->roles;
+    if (rights->set & LY__SET_ACCOUNT)
+        memcpy(user->account, v->account, sizeof user->account);
+    if (rights->set & LY__SET_DIRECTORY)
+        memcpy(user->directory, v->directory, sizeof user->directory);
+    if (rights->set & LY__SET_SESSIONS)
+        user->sessions = v->sessions;
+    if (rights->set & LY__SET_BANDWIDTH)
+        user->bandwidth = v->bandwidth;
+}
