@@ -10,7 +10,8 @@
  * begins with a line end. Should another process write in between, its record follows the piece on the same
  * line; the reader finds it by the first bytes of a record, which are nowhere else in one, since quotation
  * marks in texts are escaped. A process that dies over it leaves the piece to the next one, which looks at
- * the last byte when it opens the file.
+ * the last byte before its first record. (The file grows by pages, so a look in the middle of another's write
+ * sees a piece where there is none; then there is an empty line, which means nothing.)
  *
  * Memory for a line is taken at the beginning, so that a record never fails for the want of it.
  */
@@ -33,7 +34,7 @@ struct ly__audit {
     struct ly__audit_options options;
     char *path;
     int fd;                /* -1: it could not be opened */
-    bool torn;             /* the file ends in a piece of a record */
+    bool unsure;           /* the file may end in a piece of a record */
     uint64_t actions;      /* numbers given */
     struct ly_buffer text; /* what is written next */
     struct ly__audit_counts counts;
@@ -47,29 +48,26 @@ struct ly__audit {
 /* ---- the file ---- */
 
 /* A file that others may write to proves nothing. */
-static int check_file(int fd, bool *ret_torn)
+static int check_file(int fd)
 {
     struct stat st;
-    char last;
     if (fstat(fd, &st) < 0)
         return -errno;
     if (!S_ISREG(st.st_mode))
         return -EINVAL;
     if ((st.st_uid != geteuid() && st.st_uid != 0) || st.st_mode & 022)
         return -EPERM;
-    *ret_torn = st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) == 1 && last != '\n';
     return 0;
 }
 
 /* O_NONBLOCK: a named pipe in the place of the file is refused instead of waited for. */
 static int open_file(struct ly__audit *a)
 {
-    bool torn = false;
     int flags = O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
     int fd = open(a->path, flags, 0600);
     if (fd < 0)
         return -errno;
-    int r = check_file(fd, &torn);
+    int r = check_file(fd);
     if (r < 0) {
         close(fd);
         return r;
@@ -77,7 +75,7 @@ static int open_file(struct ly__audit *a)
     if (a->fd >= 0)
         close(a->fd);
     a->fd = fd;
-    a->torn = torn;
+    a->unsure = true;
     return 0;
 }
 
@@ -97,11 +95,6 @@ static int append(struct ly__audit *a, size_t *ret_done)
 {
     ssize_t n;
     *ret_done = 0;
-    if (a->fd < 0) {
-        int r = open_file(a);
-        if (r < 0)
-            return r;
-    }
     do
         n = write(a->fd, ly_buffer_bytes(&a->text), a->text.length);
     while (n < 0 && errno == EINTR);
@@ -109,8 +102,16 @@ static int append(struct ly__audit *a, size_t *ret_done)
         return -errno;
     *ret_done = (size_t)n;
     if (n > 0)
-        a->torn = (size_t)n < a->text.length;
+        a->unsure = (size_t)n < a->text.length;
     return (size_t)n < a->text.length ? -ENOSPC : 0;
+}
+
+/* Whether the file ends in a piece of a record, as far as one can see. */
+static bool is_torn(const struct ly__audit *a)
+{
+    char last;
+    off_t size = a->unsure ? lseek(a->fd, 0, SEEK_END) : 0;
+    return size != 0 && (size < 0 || pread(a->fd, &last, 1, size - 1) != 1 || last != '\n');
 }
 
 /* ---- a record ---- */
@@ -121,7 +122,7 @@ static int begin_text(struct ly__audit *a, const struct timespec *now, size_t *r
     const struct gap *g = &a->gap;
     int r = 0;
     ly_buffer_clear(&a->text);
-    if (a->torn)
+    if (is_torn(a))
         r = ly_buffer_append(&a->text, "\n", 1);
     if (r == 0 && (g->lost || g->refused))
         r = ly__audit_gap_line(&a->text, now, &g->since, g->error, g->lost, g->refused);
@@ -138,8 +139,10 @@ static int64_t duration(const struct ly__audit_record *record)
 static int put(struct ly__audit *a, const struct timespec *now, const struct ly__audit_record *record,
                const char *phase)
 {
-    size_t head, done = 0;
-    int r = begin_text(a, now, &head);
+    size_t head = 0, done = 0;
+    int r = a->fd < 0 ? open_file(a) : 0;
+    if (r == 0)
+        r = begin_text(a, now, &head);
     if (r == 0 && record)
         r = ly__audit_line(&a->text, now, record, phase, duration(record));
     if (r == 0 && a->text.length > 0)

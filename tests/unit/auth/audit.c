@@ -458,6 +458,7 @@ static void a_piece_of_a_record_spoils_no_other(void **state)
         struct records r = read_records(path);
         assert_int_equal(r.n, 2);
         assert_int_equal(r.damaged, 1);
+        assert_int_equal(r.text[room], '\n');
         assert_text(r.views[0].what, "audit");
         assert_text(r.views[1].object, "kept");
         free_records(&r);

@@ -81,6 +81,8 @@ static inline struct records read_records(const char *file)
         bool damaged;
         end = strchr(line, '\n');
         end = end ? end : r.text + n;
+        if (end == line)
+            continue;
         bool is_record = ly__audit_read(&r.views[r.n], line, (size_t)(end - line), &damaged) == 0;
         r.n += is_record;
         r.damaged += damaged || !is_record;
