@@ -22,6 +22,8 @@ int ly__cli_exec(int argc, char **argv);
 int ly__cli_ping(int argc, char **argv);
 int ly__cli_audit(int argc, char **argv);
 int ly__cli_version(int argc, char **argv);
+int ly__cli_id(int argc, char **argv);
+int ly__cli_known(int argc, char **argv);
 int ly__cli_put(int argc, char **argv);
 int ly__cli_get(int argc, char **argv);
 int ly__cli_ls(int argc, char **argv);

@@ -19,6 +19,8 @@ static const struct ly__cli_command commands[] = {
     {"mkdir", "make directories there", ly__cli_mkdir},
     {"mv", "rename there", ly__cli_mv},
     {"rm", "remove files there", ly__cli_rm},
+    {"id", "say who this machine is", ly__cli_id},
+    {"known", "the machines that are remembered", ly__cli_known},
     {"audit", "show who did what on this machine", ly__cli_audit},
     {"user", "say who may log in on this machine", ly__cli_user},
     {"devices", "see and revoke the devices of users", ly__cli_devices},
