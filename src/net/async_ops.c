@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 /* ---- sockets ---- */
@@ -137,11 +138,34 @@ static int wait_for_fd(int fd, enum ly__dir dir)
     return r == -EPERM ? 0 : r;
 }
 
+/*
+ * Somebody else may have been quicker since it was ready; a thread of the pool that waited then could not be
+ * called back. Whether fd is one to ask not to wait: a file does not, and not all others know how
+ * (-EOPNOTSUPP).
+ */
+static bool may_wait(int fd)
+{
+    return lseek(fd, 0, SEEK_CUR) < 0 && errno == ESPIPE;
+}
+
+static ssize_t read_here(const struct ly_async *op)
+{
+    const struct iovec piece = {op->buf, op->size};
+    ssize_t n = may_wait(op->fd) ? preadv2(op->fd, &piece, 1, -1, RWF_NOWAIT) : -2;
+    return n == -2 || (n < 0 && errno == EOPNOTSUPP) ? read(op->fd, op->buf, op->size) : n;
+}
+
+static ssize_t write_here(const struct ly_async *op)
+{
+    const struct iovec piece = {(void *)(uintptr_t)op->data, op->size};
+    ssize_t n = may_wait(op->fd) ? pwritev2(op->fd, &piece, 1, -1, RWF_NOWAIT) : -2;
+    return n == -2 || (n < 0 && errno == EOPNOTSUPP) ? write(op->fd, op->data, op->size) : n;
+}
+
 static int read_once(void *arg)
 {
     struct ly_async *op = arg;
-    ssize_t n =
-        op->offset < 0 ? read(op->fd, op->buf, op->size) : pread(op->fd, op->buf, op->size, op->offset);
+    ssize_t n = op->offset < 0 ? read_here(op) : pread(op->fd, op->buf, op->size, op->offset);
     op->moved = n < 0 ? -errno : n;
     return 0;
 }
@@ -149,8 +173,7 @@ static int read_once(void *arg)
 static int write_once(void *arg)
 {
     struct ly_async *op = arg;
-    ssize_t n =
-        op->offset < 0 ? write(op->fd, op->data, op->size) : pwrite(op->fd, op->data, op->size, op->offset);
+    ssize_t n = op->offset < 0 ? write_here(op) : pwrite(op->fd, op->data, op->size, op->offset);
     op->moved = n < 0 ? -errno : n;
     return 0;
 }

@@ -372,6 +372,35 @@ static int cancel_one_of_two(void *arg)
     return 0;
 }
 
+/* The same of descriptors that block. */
+static int cancel_one_of_two_reads(void *arg)
+{
+    struct ly_async *in[2];
+    char bytes[2];
+    int fd[2];
+    (void)arg;
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd) == 0 && write(fd[1], "x", 1) == 1);
+    for (int i = 0; i < 2; i++)
+        CHECK(ly_async_read(&in[i], fd[0], &bytes[i], 1, -1) == 0);
+    int first = ly_async_await_any(in, 2, LY_FOREVER);
+    CHECK(first >= 0 && ly_async_finish(in[first]) == 1);
+    ly_sleep(5); /* the other one has tried */
+    ly_async_cancel(in[!first]);
+    int r = ly_async_await(in[!first], 10000);
+    if (r < 0) /* let it end, so that this does */
+        CHECK(write(fd[1], "y", 1) == 1);
+    CHECK(ly_async_finish(in[!first]) == -ECANCELED && r == 0);
+    close(fd[0]);
+    close(fd[1]);
+    return 0;
+}
+
+static void a_read_that_lost_its_bytes_to_another_is_cancelled(void **state)
+{
+    (void)state;
+    everywhere(cancel_one_of_two_reads);
+}
+
 static void a_receive_that_lost_its_bytes_to_another_is_cancelled(void **state)
 {
     (void)state;
@@ -512,6 +541,7 @@ int main(void)
         cmocka_unit_test(the_first_that_was_done_is_told_first),
         cmocka_unit_test(cancelled_operations_end_and_let_go),
         cmocka_unit_test(a_receive_that_lost_its_bytes_to_another_is_cancelled),
+        cmocka_unit_test(a_read_that_lost_its_bytes_to_another_is_cancelled),
         cmocka_unit_test(a_scope_ends_the_wait_and_finishing_the_operation),
         cmocka_unit_test(any_thread_cancels),
         cmocka_unit_test(threads_share_the_helper),
