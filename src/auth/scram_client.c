@@ -39,7 +39,7 @@ static int prepare(struct ly__scram_client *c, const char *name, const char *pas
     int r = ly__scram_prepare(password, &c->password);
     if (r == 0)
         r = ly__scram_prepare(name, &prepared);
-    if (r < 0)
+    if (r != 0)
         return r;
     r = gsasl_property_set(c->session, GSASL_AUTHID, prepared) == GSASL_OK ? 0 : -ENOMEM;
     free(prepared);
