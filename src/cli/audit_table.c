@@ -54,18 +54,30 @@ static int put_right(struct ly_buffer *b, const char *text, int width)
     return ly_buffer_printf(b, "%*s ", width, text);
 }
 
-/* A text of the record without the address's scheme, which is in the way; "-" if it is missing. */
+/* An address's scheme is in the way. */
+static const char *without_scheme(const char *text)
+{
+    bool has = strncmp(text, "tcp://", 6) == 0 || strncmp(text, "tls://", 6) == 0;
+    return has ? text + 6 : text;
+}
+
+/* In a column, or as the rest of the row (width 0). */
+static int put_shown(struct ly_buffer *b, const char *text, size_t width)
+{
+    return width ? put_left(b, text, width) : ly__escape_append(b, text, strlen(text));
+}
+
+/* A text of the record; "-" if it is missing. */
 static int put_text(struct ly_buffer *b, struct ly_json value, size_t width)
 {
-    char *text = malloc(value.length + 1);
+    char *text;
+    if (value.length == 0)
+        return put_shown(b, "-", width);
+    text = malloc(value.length);
     if (!text)
         return -ENOMEM;
-    if (value.length == 0 || ly_json_string(value, text, value.length + 1) < 0)
-        snprintf(text, 2, "%s", "-");
-    const char *shown = text;
-    if (strncmp(text, "tcp://", 6) == 0 || strncmp(text, "tls://", 6) == 0)
-        shown += 6;
-    int r = width ? put_left(b, shown, width) : ly__escape_append(b, shown, strlen(shown));
+    ssize_t n = ly_json_string(value, text, value.length);
+    int r = n < 0 ? (int)n : put_shown(b, without_scheme(text), width);
     free(text);
     return r;
 }
