@@ -7,6 +7,7 @@
  */
 #include "auth/admission.h"
 #include <errno.h>
+#include <lanyard/error.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,44 @@ static void fill_in(struct ly__admission_options *o)
     o->per_source = o->per_source ? o->per_source : o->start;
     o->deadline_ms = o->deadline_ms ? o->deadline_ms : 30000;
     o->random = o->random ? o->random : system_random;
+}
+
+/* A number from 1 to most at *at, which ends before one of `ends`; moves behind that. */
+static int read_number(const char **at, const char *ends, unsigned most, unsigned *ret)
+{
+    unsigned n = 0;
+    const char *p = *at;
+    for (; *p >= '0' && *p <= '9' && n <= most; p++)
+        n = n * 10 + (unsigned)(*p - '0');
+    if (n < 1 || n > most || !strchr(ends, *p))
+        return LY_EFIELD;
+    *at = *p ? p + 1 : p;
+    *ret = n;
+    return 0;
+}
+
+int ly__admission_parse(struct ly__admission_options *o, const char *text)
+{
+    unsigned start, rate = 100, full;
+    const char *at = text;
+    if (!strchr(text, ':')) {
+        int r = read_number(&at, "", LY__ADMISSION_MAX, &full);
+        if (r < 0)
+            return r;
+        start = full;
+    } else {
+        int r = read_number(&at, ":", LY__ADMISSION_MAX, &start);
+        if (r == 0)
+            r = read_number(&at, ":", 100, &rate);
+        if (r == 0)
+            r = read_number(&at, "", LY__ADMISSION_MAX, &full);
+        if (r < 0 || start > full)
+            return LY_EFIELD;
+    }
+    o->start = start;
+    o->rate = rate;
+    o->full = full;
+    return 0;
 }
 
 static int make_table(struct ly__admission *a)

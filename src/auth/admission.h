@@ -52,6 +52,10 @@ struct ly__admission_counts {
     unsigned waiting; /* admitted and not logged in now */
 };
 
+/* Read "START:RATE:FULL", or "FULL" for a limit without chance, as operators write them. Sets these three.
+ * Returns 0 or LY_EFIELD: malformed, not 1 <= START <= FULL <= LY__ADMISSION_MAX, RATE outside 1..100. */
+int ly__admission_parse(struct ly__admission_options *o, const char *text);
+
 struct ly__admission;
 
 /* Returns 0; -EINVAL (not start <= full <= LY__ADMISSION_MAX, rate above 100), -ENOMEM, an error of

@@ -2,6 +2,7 @@
 #include "auth/audit_line.h"
 #include <ctype.h>
 #include <lanyard/error.h>
+#include <stddef.h>
 #include <string.h>
 
 /* ---- times ---- */
@@ -104,47 +105,70 @@ static const char *find_last(const char *line, size_t n)
     return last;
 }
 
-static int64_t number(struct ly_json record, const char *name, int64_t otherwise)
+/* The members that are known, and where they go. */
+static const struct member {
+    const char *name;
+    enum ly_json_type type;
+    size_t offset;
+} members[] = {
+    {"who", LY_JSON_STRING, offsetof(struct ly__audit_view, who)},
+    {"from", LY_JSON_STRING, offsetof(struct ly__audit_view, from)},
+    {"device", LY_JSON_STRING, offsetof(struct ly__audit_view, device)},
+    {"what", LY_JSON_STRING, offsetof(struct ly__audit_view, what)},
+    {"object", LY_JSON_STRING, offsetof(struct ly__audit_view, object)},
+    {"result", LY_JSON_STRING, offsetof(struct ly__audit_view, result)},
+    {"detail", LY_JSON_STRING, offsetof(struct ly__audit_view, detail)},
+    {"session", LY_JSON_NUMBER, offsetof(struct ly__audit_view, session)},
+    {"action", LY_JSON_NUMBER, offsetof(struct ly__audit_view, action)},
+    {"duration_ms", LY_JSON_NUMBER, offsetof(struct ly__audit_view, duration_ms)},
+    {"bytes", LY_JSON_NUMBER, offsetof(struct ly__audit_view, bytes)},
+};
+
+static void take_member(struct ly__audit_view *v, const struct member *m, struct ly_json value)
 {
+    char *place = (char *)v + m->offset;
     int64_t n;
-    return ly_json_int(ly_json_get(record, name), &n) == 0 && n >= 0 ? n : otherwise;
+    if (ly_json_type(value) != m->type)
+        return;
+    if (m->type == LY_JSON_STRING)
+        memcpy(place, &value, sizeof value);
+    else if (ly_json_int(value, &n) == 0 && n >= 0)
+        memcpy(place, &n, sizeof n);
 }
 
-static struct ly_json text(struct ly_json record, const char *name)
-{
-    struct ly_json value = ly_json_get(record, name);
-    return ly_json_type(value) == LY_JSON_STRING ? value : (struct ly_json){.length = 0};
-}
-
-static int read_time(struct ly_json record, int64_t *ret_us)
+static int read_time(struct ly_json value, int64_t *ret_us)
 {
     char time[LY__AUDIT_TIME];
-    ssize_t n = ly_json_string(ly_json_get(record, "time"), time, sizeof time);
+    ssize_t n = ly_json_string(value, time, sizeof time);
     return n < 0 ? LY_EFIELD : ly__audit_time_read(time, (size_t)n, ret_us);
+}
+
+/* One walk over the members; what is of another type than it should be counts as missing. */
+static int read_members(struct ly__audit_view *v)
+{
+    struct ly_json name, value;
+    size_t it = 0;
+    int r = LY_EFIELD;
+    while (ly_json_next(v->record, &it, &name, &value)) {
+        if (ly_json_equal(name, "time"))
+            r = read_time(value, &v->time_us);
+        for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+            if (ly_json_equal(name, members[i].name))
+                take_member(v, &members[i], value);
+        }
+    }
+    return r;
 }
 
 int ly__audit_read(struct ly__audit_view *ret, const char *line, size_t n, bool *ret_damaged)
 {
-    struct ly__audit_view v;
+    struct ly__audit_view v = {.duration_ms = -1, .bytes = -1};
     const char *start = find_last(line, n);
     *ret_damaged = start > line;
     int r = ly_json_check(&v.record, start, n - (size_t)(start - line));
-    if (r < 0)
-        return r;
-    r = read_time(v.record, &v.time_us);
-    if (r < 0)
-        return r;
-    v.who = text(v.record, "who");
-    v.from = text(v.record, "from");
-    v.device = text(v.record, "device");
-    v.what = text(v.record, "what");
-    v.object = text(v.record, "object");
-    v.result = text(v.record, "result");
-    v.detail = text(v.record, "detail");
-    v.session = number(v.record, "session", 0);
-    v.action = number(v.record, "action", 0);
-    v.duration_ms = number(v.record, "duration_ms", -1);
-    v.bytes = number(v.record, "bytes", -1);
-    *ret = v;
-    return 0;
+    if (r == 0)
+        r = ly_json_type(v.record) == LY_JSON_OBJECT ? read_members(&v) : LY_EFIELD;
+    if (r == 0)
+        *ret = v;
+    return r;
 }

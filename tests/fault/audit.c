@@ -4,6 +4,11 @@
 #include "../unit/auth/trail.h"
 #include "inject.h"
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
 
 #define ACTIONS 4
 
@@ -215,6 +220,81 @@ static void writes_of_one_byte_write_no_record(void **state)
     free_records(&r);
 }
 
+/* ---- a real disk ---- */
+
+/* A file system of two pages in the folder, for this process alone. */
+static bool mount_small(void)
+{
+    return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("small", folder, "tmpfs", 0, "size=8192") == 0;
+}
+
+/* Fill it, find room again, and look. Returns 0 if all is as it should be, or the line that is not. */
+#define EXPECT(condition)    \
+    do {                     \
+        if (!(condition))    \
+            return __LINE__; \
+    } while (0)
+
+static int fill_disk(void)
+{
+    struct ly__audit *a = NULL;
+    struct outcome o = {.done = 0};
+    EXPECT(ly__audit_open(&a, &(struct ly__audit_options){.path = path}) == 0);
+    while (o.refused < 3)
+        act(a, &o);
+    ly__audit_count(a, &o.counts);
+    EXPECT(o.done > 10 && o.counts.error == -ENOSPC);
+    EXPECT(mount("small", folder, "tmpfs", MS_REMOUNT, "size=16384") == 0);
+    act(a, &o);
+    ly__audit_close(a);
+    struct records r = read_records(path);
+    EXPECT(begun(&r) == o.done);
+    EXPECT(sum(&r, "refused") == 3 && o.refused == 3);
+    EXPECT(r.damaged == 1); /* the record that no longer fitted in whole */
+    free_records(&r);
+    return 0;
+}
+
+static void a_disk_that_fills_up_in_the_middle_of_a_record(void **state)
+{
+    int status;
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        _exit(mount_small() ? (fill_disk() ? 1 : 0) : 77);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+        skip(); /* not allowed to mount */
+    assert_int_equal(status, 0);
+}
+
+static void an_append_only_file_is_enough(void **state)
+{
+    (void)state;
+    int flags = FS_APPEND_FL, none = 0;
+    struct ly__audit *a = NULL;
+    struct outcome o = {.done = 0};
+    int fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    bool can = ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0;
+    if (!can) {
+        close(fd);
+        skip(); /* the file system cannot do it, or we may not */
+    }
+    int r = ly__audit_open(&a, &(struct ly__audit_options){.path = path});
+    if (r == 0)
+        act(a, &o);
+    ly__audit_close(a);
+    assert_int_equal(ioctl(fd, FS_IOC_SETFLAGS, &none), 0);
+    close(fd);
+    assert_int_equal(r, 0);
+    assert_int_equal(o.done, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +303,8 @@ int main(void)
         cmocka_unit_test_teardown(a_disk_that_stays_full_stops_all_that_must_be_on_record, clear_folder),
         cmocka_unit_test_teardown(going_on_begins_on_a_disk_that_is_read_only, clear_folder),
         cmocka_unit_test_teardown(a_disk_that_becomes_writable_is_noticed, clear_folder),
+        cmocka_unit_test_teardown(a_disk_that_fills_up_in_the_middle_of_a_record, clear_folder),
+        cmocka_unit_test_teardown(an_append_only_file_is_enough, clear_folder),
         cmocka_unit_test_teardown(writes_of_one_byte_write_no_record, clear_folder),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -254,6 +254,32 @@ static void impossible_options_are_refused(void **state)
     assert_null(a);
 }
 
+static void limits_are_read_as_they_are_written(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        unsigned start, rate, full;
+    } right[] = {
+        {"10:30:100", 10, 30, 100}, {"1:1:1", 1, 1, 1}, {"50", 50, 100, 50}, {"2:100:65536", 2, 100, 65536}};
+    static const char *const wrong[] = {
+        "",        "0",       "10:30", "10:30:", "10:30:9",   "10:0:100", "10:101:100", "a",   "10:30:1x",
+        "1:1:1:1", "10::100", "-1",    " 1",     "1:1:65537", "0:1:1",    "4294967297", ":1:1"};
+    for (size_t i = 0; i < sizeof right / sizeof *right; i++) {
+        struct ly__admission_options o = {.per_source = 7};
+        assert_int_equal(ly__admission_parse(&o, right[i].text), 0);
+        assert_int_equal(o.start, right[i].start);
+        assert_int_equal(o.rate, right[i].rate);
+        assert_int_equal(o.full, right[i].full);
+        assert_int_equal(o.per_source, 7);
+    }
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct ly__admission_options o = {.start = 3};
+        assert_int_equal(ly__admission_parse(&o, wrong[i]), LY_EFIELD);
+        assert_int_equal(o.start, 3);
+    }
+}
+
 /* ---- the table against a plain count ---- */
 
 #define SOURCES 300
@@ -344,6 +370,7 @@ int main(void)
         cmocka_unit_test(who_is_refused_by_penalty_leaves_no_trace),
         cmocka_unit_test(peers_without_a_source_count_in_all_only),
         cmocka_unit_test(impossible_options_are_refused),
+        cmocka_unit_test(limits_are_read_as_they_are_written),
         cmocka_unit_test(the_table_counts_as_a_plain_one_does),
         cmocka_unit_test(threads_leave_nothing_behind),
         cmocka_unit_test(verdicts_have_names),
