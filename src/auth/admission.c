@@ -60,7 +60,7 @@ static int read_number(const char **at, const char *ends, unsigned most, unsigne
 
 int ly__admission_parse(struct ly__admission_options *o, const char *text)
 {
-    unsigned start, rate = 100, full;
+    unsigned start = 0, rate = 100, full = 0;
     const char *at = text;
     if (!strchr(text, ':')) {
         int r = read_number(&at, "", LY__ADMISSION_MAX, &full);

@@ -138,10 +138,10 @@ static void strangers_texts_cannot_leave_their_place(void **state)
 static void long_texts_are_cut_and_the_record_says_so(void **state)
 {
     (void)state;
-    static char long_text[LY__AUDIT_OBJECT_MAX + 100];
+    static char long_text[LY__AUDIT_OBJECT_MAX + 5];
     memset(long_text, 'x', LY__AUDIT_OBJECT_MAX - 1);
-    memset(long_text + LY__AUDIT_OBJECT_MAX - 1, 0, 101);
-    strcpy(long_text + LY__AUDIT_OBJECT_MAX - 1, "\xe4\xbd\xa0yy"); /* the character lies across the border */
+    /* A character that lies across the border. */
+    memcpy(long_text + LY__AUDIT_OBJECT_MAX - 1, "\xe4\xbd\xa0yy", 6);
     struct ly__audit *a = open_trail(LY__AUDIT_REFUSE);
     assert_int_equal(record(a, long_text), 0);
     ly__audit_close(a);

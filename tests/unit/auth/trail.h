@@ -49,7 +49,7 @@ static inline int remove_folder(void **state)
 /* The file's bytes, to be freed. */
 static inline char *contents(const char *file, size_t *ret_n)
 {
-    struct stat st;
+    struct stat st = {.st_size = 0};
     int fd = open(file, O_RDONLY | O_CLOEXEC);
     assert_true(fd >= 0 && fstat(fd, &st) == 0);
     char *text = calloc(1, (size_t)st.st_size + 1);
@@ -73,7 +73,7 @@ struct records {
 
 static inline struct records read_records(const char *file)
 {
-    size_t n;
+    size_t n = 0;
     struct records r = {.text = contents(file, &n)};
     r.views = calloc(n + 1, sizeof *r.views);
     assert_non_null(r.views);
