@@ -313,6 +313,48 @@ static void what_has_decayed_makes_room(void **state)
     ly__penalties_free(p);
 }
 
+#define SOURCES 1000u /* eight for each entry */
+
+/* An offence of a random source: some have many, most have few. Returns its weight in milliseconds. */
+static int64_t offend(struct ly__penalties *p, uint64_t *seed, int64_t *model)
+{
+    static const int64_t weights[] = {5000, 1000, 10000, 90000};
+    *seed = *seed * 6364136223846793005 + 1442695040888963407;
+    unsigned n = (unsigned)(*seed >> 40) % SOURCES;
+    enum ly__offence kind = (enum ly__offence)(*seed >> 33 & 3);
+    n = *seed >> 60 ? n : n % 10;
+    struct ly_address a = nth(n);
+    ly__penalties_add(p, &a, kind, START);
+    model[n] += weights[kind];
+    return weights[kind];
+}
+
+/* At one moment, so that nothing decays, and with every debt enforced, so that it can be seen. */
+static void nobody_owes_more_than_his_own_and_what_is_forgotten_was_paid_for(void **state)
+{
+    (void)state;
+    static int64_t model[SOURCES];
+    uint64_t seed = 3;
+    int64_t owed = 0, remembered = 0, paid = 0;
+    struct ly__penalties *p = TABLE(.sources = FEW, .enforce_ms = 1, .most_ms = 1000000000);
+    for (int i = 0; i < 20000; i++) {
+        struct ly__penalty_counts before = counts(p), after;
+        int64_t weight = offend(p, &seed, model);
+        after = counts(p);
+        paid += after.crowded + after.evicted > before.crowded + before.evicted ? weight : 0;
+    }
+    for (unsigned n = 0; n < SOURCES; n++) {
+        struct ly_address a = nth(n);
+        int64_t left = ly__penalties_left(p, &a, START);
+        assert_true(left <= model[n]);
+        owed += model[n];
+        remembered += left;
+    }
+    assert_true(paid > 0 && remembered < owed);
+    assert_true(owed - remembered <= 2 * paid); /* what was not charged, and what it has lowered */
+    ly__penalties_free(p);
+}
+
 /* ---- threads ---- */
 
 #define THREADS 4
@@ -362,6 +404,7 @@ int main(void)
         cmocka_unit_test(an_eviction_is_paid_for_in_full),
         cmocka_unit_test(the_smallest_debt_goes_first),
         cmocka_unit_test(what_has_decayed_makes_room),
+        cmocka_unit_test(nobody_owes_more_than_his_own_and_what_is_forgotten_was_paid_for),
         cmocka_unit_test(threads_lose_no_offence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
