@@ -4,6 +4,7 @@
  *
  *   tcp://host:port       host: a name, an IPv4 address, an IPv6 address in brackets, "<broadcast>", or
  *                         nothing for any address (dual stack)
+ *   tls://host:port       the same, to listen or connect with TLS (tls.h); it is printed as tcp://
  *   udp://host:port       the same for datagrams
  *   unix:path             a stream socket's path, of at most 107 bytes
  *   unix:@name            an abstract name

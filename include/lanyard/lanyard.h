@@ -26,5 +26,6 @@
 #include <lanyard/socket.h>
 #include <lanyard/stream.h>
 #include <lanyard/supervise.h>
+#include <lanyard/tls.h>
 
 #endif

@@ -76,9 +76,9 @@ struct ly_server_hooks {
 };
 
 struct ly_server_options {
-    /* as in address.h: "tcp://host:port" (port 0: the system picks one), "udp://host:port", "unix:name",
-     * "unix-dgram:name", "unix-seqpacket:name"; "systemd:" or "systemd:NAME" for what was handed over
-     * (supervise.h); NULL with listener */
+    /* as in address.h: "tcp://host:port" (port 0: the system picks one), "tls://host:port",
+     * "udp://host:port", "unix:name", "unix-dgram:name", "unix-seqpacket:name"; "systemd:" or "systemd:NAME"
+     * for what was handed over (supervise.h); NULL with listener */
     const char *address;
     /* a listening socket, or a datagram socket with an address, to serve instead; taken, on success only */
     struct ly_sock *listener;
@@ -87,6 +87,9 @@ struct ly_server_options {
     struct ly_server_hooks hooks;
     void *user; /* for the handler, by ly_server_user; borrowed */
     struct ly_listen_options listen;
+    /* connections are TLS streams: the context, a server's (tls.h). With a "tls://" address, which needs one,
+     * and with "systemd:" or listener */
+    struct ly_tls *tls;
     bool no_bind;        /* create only: ly_server_bind and ly_server_activate come by hand */
     const char *reactor; /* fibers: see struct ly_run_options */
     int workers;         /* fibers: loops, each on its own thread; 0: 1; at most 256 */

@@ -23,6 +23,7 @@ extern "C" {
 #endif
 
 struct ly_sock;
+struct ly_tls;
 
 /* ---- life ---- */
 
@@ -69,6 +70,11 @@ struct ly_connect_options {
     /* local address to bind first, as text and of the same scheme; NULL: the system's choice, which for a
      * Unix datagram socket is no address, so that nobody can answer ("unix-dgram:" gives it one) */
     const char *source;
+    /* with a "tls://" address, and only there: the context, a client's (tls.h); it is kept as long as needed.
+     * tls_name: the name that the server's certificate must be for; NULL: the address's host. The handshake
+     * takes place in the first call that receives or sends */
+    struct ly_tls *tls;
+    const char *tls_name;
 };
 
 /*
@@ -78,7 +84,7 @@ struct ly_connect_options {
  * options   NULL for the defaults
  *
  * Returns 0 or the last address's error: -ECONNREFUSED, -ETIMEDOUT, -ENOENT, ..., -EPROTOTYPE (a source of
- * another scheme), or one of ly_resolve's. Suspends.
+ * another scheme), -EINVAL ("tls://" without a context, or the reverse), or one of ly_resolve's. Suspends.
  */
 LY_API int ly_connect(struct ly_sock **ret_sock, const char *address,
                       const struct ly_connect_options *options);
@@ -111,13 +117,17 @@ struct ly_listen_options {
      * nowhere. why_size: its bytes; best LY_LISTEN_WHY */
     char *why;
     size_t why_size;
+    /* with a "tls://" address, and only there: the context, a server's (tls.h); it is kept as long as needed
+     */
+    struct ly_tls *tls;
 };
 #define LY_LISTEN_WHY (LY_ADDRESS_TEXT + 160)
 
 /*
  * Make a socket of the address's type, bind and listen; a datagram socket is bound only. SO_REUSEADDR is set
  * for TCP; an empty host listens on IPv6 and IPv4 both.
- * Returns 0 or an error of ly_resolve, bind(2), listen(2); on failure nothing stays open.
+ * Returns 0 or an error of ly_resolve, bind(2), listen(2), -EINVAL ("tls://" without a context, or the
+ * reverse); on failure nothing stays open.
  */
 LY_API int ly_listen(struct ly_sock **ret_sock, const char *address, const struct ly_listen_options *options);
 

@@ -10,7 +10,8 @@
 #define PATH_OFFSET offsetof(struct sockaddr_un, sun_path)
 
 const struct ly__scheme ly__schemes[LY__SCHEMES] = {
-    {"tcp://", AF_UNSPEC, SOCK_STREAM},
+    {"tcp://", AF_UNSPEC, SOCK_STREAM}, /* the first of its kind is what an address is printed with */
+    {LY__TLS_SCHEME, AF_UNSPEC, SOCK_STREAM},
     {"udp://", AF_UNSPEC, SOCK_DGRAM},
     {"unix:", AF_UNIX, SOCK_STREAM},
     {"unix-dgram:", AF_UNIX, SOCK_DGRAM},

@@ -20,12 +20,14 @@ static inline int ly__address_type(const struct ly_address *a)
     return a->type ? a->type : SOCK_STREAM;
 }
 
+#define LY__TLS_SCHEME "tls://"
+
 struct ly__scheme {
     const char *prefix;
     sa_family_t family; /* AF_UNIX, or AF_UNSPEC for both of the Internet's */
     int type;           /* SOCK_... */
 };
-#define LY__SCHEMES 5
+#define LY__SCHEMES 6
 extern const struct ly__scheme ly__schemes[LY__SCHEMES];
 
 /* The bytes of a Unix address's name: a path without its zero byte, an abstract name with its leading one;

@@ -42,7 +42,8 @@ int ly_accept(struct ly_sock *listener, struct ly_sock **ret_sock, struct ly_add
                       : accept_descriptor(listener, NULL, NULL);
     if (fd < 0)
         return fd;
-    int r = ly__sock_wrap(ret_sock, fd, listener->family, listener->type, listener->proto);
+    struct ly_tls *tls = listener->is_tls ? ly__tls_sock_of(listener)->tls : NULL;
+    int r = ly__sock_wrap_tls(ret_sock, fd, listener->family, listener->type, listener->proto, tls);
     if (r < 0) {
         close(fd);
         return r;
@@ -72,7 +73,7 @@ ssize_t ly_recv(struct ly_sock *s, void *buf, size_t n)
 {
     if (n == 0)
         return s->io.fd < 0 ? -EBADF : 0;
-    return ly__io_recv(&s->io, buf, n, 0, ly__sock_deadline(s));
+    return ly__sock_recv(s, buf, n, 0, ly__sock_deadline(s));
 }
 
 /* Fill buf as far as the peer has bytes. What came before an error counts as the result. */
@@ -80,7 +81,7 @@ static ssize_t receive_filling(struct ly_sock *s, char *buf, size_t n, int flags
 {
     size_t got = 0;
     while (got < n) {
-        ssize_t r = ly__io_recv(&s->io, buf + got, n - got, flags, LY_NEVER);
+        ssize_t r = ly__sock_recv(s, buf + got, n - got, flags, LY_NEVER);
         if (r <= 0)
             return got > 0 ? (ssize_t)got : r;
         got += (size_t)r;
@@ -95,13 +96,15 @@ ssize_t ly_recv_flags(struct ly_sock *s, void *buf, size_t n, int flags)
 
     if (n == 0)
         return s->io.fd < 0 ? -EBADF : 0;
+    if (s->is_tls && flags & ~(MSG_PEEK | MSG_DONTWAIT | MSG_WAITALL))
+        return -EOPNOTSUPP;
     if (fill)
         return receive_filling(s, buf, n, flags);
     int64_t deadline = flags & MSG_DONTWAIT ? LY__NOWAIT : ly__sock_deadline(s);
     if (flags & MSG_OOB)
         /* Urgent bytes do not make a socket readable: they are there or they are not (EINVAL). */
         return receive_urgent(s, buf, n, flags);
-    return clamp(ly__io_recv(&s->io, buf, n, flags, deadline), n);
+    return clamp(ly__sock_recv(s, buf, n, flags, deadline), n);
 }
 
 ssize_t ly_recvall(struct ly_sock *s, void *buf, size_t n)
@@ -113,7 +116,7 @@ ssize_t ly_recvall(struct ly_sock *s, void *buf, size_t n)
     if (n == 0 && s->io.fd < 0)
         return -EBADF;
     while (rest > 0) {
-        ssize_t r = ly__io_recv(&s->io, at, rest, 0, deadline);
+        ssize_t r = ly__sock_recv(s, at, rest, 0, deadline);
         if (r <= 0)
             return r < 0 ? r : LY_EEOF;
         at += r;
@@ -129,7 +132,7 @@ ssize_t ly_recvfrom(struct ly_sock *s, void *buf, size_t n, int flags, struct ly
     struct msghdr m = {.msg_name = &from.u, .msg_namelen = sizeof from.u, .msg_iov = &piece, .msg_iovlen = 1};
     int64_t deadline = flags & MSG_DONTWAIT ? LY__NOWAIT : ly__sock_deadline(s);
 
-    ssize_t r = ly__io_recvmsg(&s->io, &m, flags, deadline);
+    ssize_t r = s->is_tls ? ly_recv_flags(s, buf, n, flags) : ly__io_recvmsg(&s->io, &m, flags, deadline);
     if (r >= 0 && ret_from) {
         ly__address_set_length(&from, s->type == SOCK_STREAM ? 0 : m.msg_namelen, s->type);
         *ret_from = from;
@@ -159,15 +162,17 @@ ssize_t ly_send(struct ly_sock *s, const void *buf, size_t n)
 
 ssize_t ly_send_flags(struct ly_sock *s, const void *buf, size_t n, int flags)
 {
+    if (s->is_tls && flags & MSG_OOB)
+        return -EOPNOTSUPP;
     int64_t deadline = flags & MSG_DONTWAIT ? LY__NOWAIT : ly__sock_deadline(s);
-    ssize_t sent = ly__io_send(&s->io, buf, n, flags, deadline);
+    ssize_t sent = ly__sock_send(s, buf, n, flags, deadline);
 
     if (sent < 0 || (size_t)sent == n || deadline != LY_NEVER)
         return sent;
     /* As a blocking send(2): what has gone counts, an error after it shows at the next call. */
     size_t done = (size_t)sent;
     while (done < n) {
-        sent = ly__io_send(&s->io, (const char *)buf + done, n - done, flags, LY_NEVER);
+        sent = ly__sock_send(s, (const char *)buf + done, n - done, flags, LY_NEVER);
         if (sent < 0)
             break;
         done += (size_t)sent;
@@ -175,9 +180,18 @@ ssize_t ly_send_flags(struct ly_sock *s, const void *buf, size_t n, int flags)
     return (ssize_t)done;
 }
 
+static __attribute__((noinline)) int secured(struct ly_sock *s, const struct iovec *iov, int count,
+                                             int64_t deadline)
+{
+    ssize_t r = ly__tls_ops_of(s)->send(s, iov, (size_t)count, true, deadline);
+    return r < 0 ? (int)r : 0;
+}
+
 int ly_sendall(struct ly_sock *s, const void *buf, size_t n)
 {
     int64_t deadline = ly__sock_deadline(s);
+    if (__builtin_expect(s->is_tls, 0))
+        return secured(s, &(struct iovec){.iov_base = (void *)(uintptr_t)buf, .iov_len = n}, 1, deadline);
     ssize_t r = ly__io_send(&s->io, buf, n, 0, deadline);
     if (r < 0)
         return (int)r;
@@ -202,6 +216,8 @@ static void advance(struct msghdr *m, size_t n)
 int ly__sock_sendallv(struct ly_sock *s, struct iovec *iov, int count, int flags, int64_t deadline)
 {
     struct msghdr m = {.msg_iov = iov, .msg_iovlen = (size_t)count};
+    if (s->is_tls)
+        return secured(s, iov, count, deadline);
     do {
         ssize_t r = ly__io_sendmsg(&s->io, &m, flags, deadline);
         if (r < 0)
@@ -226,6 +242,8 @@ ssize_t ly_sendto(struct ly_sock *s, const void *buf, size_t n, int flags, const
     int64_t deadline = flags & MSG_DONTWAIT ? LY__NOWAIT : ly__sock_deadline(s);
     if (to->length > sizeof to->u)
         return -EINVAL;
+    if (s->is_tls)
+        return s->io.fd < 0 ? -EBADF : -EOPNOTSUPP;
     return ly__io_sendmsg(&s->io, &m, flags, deadline);
 }
 
@@ -235,8 +253,9 @@ ssize_t ly_sendto(struct ly_sock *s, const void *buf, size_t n, int flags, const
  * fail. */
 int ly_shutdown(struct ly_sock *s, int how)
 {
+    int r = s->is_tls ? ly__tls_ops_of(s)->shutdown(s, how) : 0;
     if (shutdown(s->io.fd, how) < 0)
         return -errno;
     ly__io_look_again(&s->io);
-    return 0;
+    return r;
 }

@@ -14,6 +14,9 @@
 #include "net/sock.h"
 #include <errno.h>
 #include <lanyard/fiber.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #define ADDRESSES_MAX 16 /* of one name */
 #define PAUSE_MAX_MS 64
@@ -99,11 +102,24 @@ static int bind_source(struct ly_sock *s, const char *source)
     return -EAFNOSUPPORT;
 }
 
-static int try_address(struct ly_sock **ret_sock, const struct ly_address *address,
+static int make(struct ly_sock **ret_sock, const struct ly_address *address, struct ly_tls *tls)
+{
+    if (!tls)
+        return ly_socket(ret_sock, address->u.family, ly__address_type(address), 0);
+    int fd = socket(address->u.family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    int r = ly__sock_wrap_tls(ret_sock, fd, address->u.family, SOCK_STREAM, IPPROTO_TCP, tls);
+    if (r < 0)
+        close(fd);
+    return r;
+}
+
+static int try_address(struct ly_sock **ret_sock, const struct ly_address *address, const char *name,
                        const struct ly_connect_options *o)
 {
     struct ly_sock *s;
-    int r = ly_socket(&s, address->u.family, ly__address_type(address), 0);
+    int r = make(&s, address, o ? o->tls : NULL);
     if (r < 0)
         return r;
     if (o && o->timeout_ms != 0)
@@ -112,6 +128,8 @@ static int try_address(struct ly_sock **ret_sock, const struct ly_address *addre
         r = bind_source(s, o->source);
     if (r == 0)
         r = ly_sock_connect(s, address);
+    if (r == 0 && s->is_tls)
+        r = ly__tls_ops_of(s)->begin(s, name);
     if (r < 0) {
         ly_sock_free(s);
         return r;
@@ -127,13 +145,30 @@ static bool goes_on(int error)
            (error != -ETIMEDOUT || ly_cancelled() == 0);
 }
 
+/* The host in a "tls://" address that has been read, without brackets; an empty one is this machine. NULL for
+ * other addresses. */
+static const char *host_of(const char *address, char host[LY__HOST_MAX + 1])
+{
+    size_t prefix = strlen(LY__TLS_SCHEME);
+    const char *colon = strrchr(address, ':');
+    if (strncmp(address, LY__TLS_SCHEME, prefix) != 0 || !colon || colon < address + prefix)
+        return NULL;
+    bool in_brackets = address[prefix] == '[';
+    size_t n = (size_t)(colon - address) - prefix;
+    snprintf(host, LY__HOST_MAX + 1, "%.*s", (int)(n - 2 * in_brackets), address + prefix + in_brackets);
+    return *host ? host : "localhost";
+}
+
 int ly_connect(struct ly_sock **ret_sock, const char *address, const struct ly_connect_options *options)
 {
     struct ly_address list[ADDRESSES_MAX];
-    int n = ly_resolve(address, false, list, ADDRESSES_MAX);
-    int r = n;
+    char host[LY__HOST_MAX + 1];
+    int r = ly__tls_fits(address, options ? options->tls : NULL, false);
+    int n = r < 0 ? r : ly_resolve(address, false, list, ADDRESSES_MAX);
+    const char *name = options && options->tls_name ? options->tls_name : host_of(address, host);
+    r = n;
     for (int i = 0; i < n; i++) {
-        r = try_address(ret_sock, &list[i], options);
+        r = try_address(ret_sock, &list[i], name, options);
         if (r == 0 || !goes_on(r))
             break;
     }

@@ -37,7 +37,7 @@ size_t ly__file_whole(const struct ly_file *f, size_t n)
 
 ssize_t ly__file_receive(struct ly_file *f, void *buf, size_t n, int flags)
 {
-    ssize_t r = f->in.ended ? 0 : ly__io_recv(&f->sock->io, buf, n, flags, ly__sock_deadline(f->sock));
+    ssize_t r = f->in.ended ? 0 : ly__sock_recv(f->sock, buf, n, flags, ly__sock_deadline(f->sock));
     if (r == 0)
         f->in.ended = true;
     if (r < 0 && r != -EAGAIN)

@@ -53,8 +53,8 @@ static int send_gathered(struct ly_file *f)
 {
     struct ly__file_out *out = &f->out;
     while (out->end > out->start) {
-        ssize_t r = ly__io_send(&f->sock->io, out->data + out->start, out->end - out->start, 0,
-                                ly__sock_deadline(f->sock));
+        ssize_t r = ly__sock_send(f->sock, out->data + out->start, out->end - out->start, 0,
+                                  ly__sock_deadline(f->sock));
         if (r < 0)
             return (int)r;
         sent(out, (size_t)r);
@@ -72,8 +72,8 @@ static ssize_t send_both(struct ly_file *f, const char *bytes, size_t n)
                            {.iov_base = (void *)(uintptr_t)bytes, .iov_len = n}};
     struct msghdr m = {.msg_iov = iov, .msg_iovlen = 2};
     int64_t deadline = ly__sock_deadline(f->sock);
-    ssize_t r = gathered > 0 ? ly__io_sendmsg(&f->sock->io, &m, 0, deadline)
-                             : ly__io_send(&f->sock->io, bytes, n, 0, deadline);
+    ssize_t r = gathered > 0 ? ly__sock_sendmsg(f->sock, &m, 0, deadline)
+                             : ly__sock_send(f->sock, bytes, n, 0, deadline);
     if (r < 0)
         return r;
     size_t old = (size_t)r < gathered ? (size_t)r : gathered;
@@ -123,7 +123,7 @@ static ssize_t write_unbuffered(struct ly_file *f, const char *bytes, size_t n)
     int64_t deadline = ly__sock_deadline(f->sock);
     size_t done = 0;
     while (done < n) {
-        ssize_t r = ly__io_send(&f->sock->io, bytes + done, n - done, 0, deadline);
+        ssize_t r = ly__sock_send(f->sock, bytes + done, n - done, 0, deadline);
         if (r < 0)
             return r == -EAGAIN && done > 0 ? (ssize_t)done : r;
         done += (size_t)r;

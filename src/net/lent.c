@@ -43,12 +43,19 @@ static ssize_t receive(struct ly_sock *s, void **ret_bytes, size_t n)
     void *bytes = take(ly__loop_here);
     if (!bytes)
         return -ENOMEM;
-    ssize_t r = ly__io_recv(&s->io, bytes, n, 0, LY__NOWAIT);
+    ssize_t r = ly__sock_recv(s, bytes, n, 0, LY__NOWAIT);
     if (r > 0)
         *ret_bytes = bytes;
     else
         ly_lent_return(bytes);
     return r;
+}
+
+static inline int await(struct ly_sock *s, int64_t deadline)
+{
+    if (__builtin_expect(s->is_tls, 0))
+        return ly__sock_poll(s, deadline);
+    return ly__io_is_ready(&s->io, LY__IN) ? 0 : ly__io_wait(&s->io, LY__IN, deadline);
 }
 
 ssize_t ly_recv_lent(struct ly_sock *s, size_t n, void **ret_bytes)
@@ -59,9 +66,7 @@ ssize_t ly_recv_lent(struct ly_sock *s, size_t n, void **ret_bytes)
     if (n < 1 || n > LY_LENT_MAX)
         return -EINVAL;
     do {
-        int w = ly__io_is_ready(&s->io, LY__IN) || deadline == LY__NOWAIT
-                    ? 0
-                    : ly__io_wait(&s->io, LY__IN, deadline);
+        int w = deadline == LY__NOWAIT ? 0 : await(s, deadline);
         if (w < 0)
             return w;
         r = receive(s, ret_bytes, n);

@@ -110,11 +110,24 @@ static void close_pidfds(struct msghdr *m)
     }
 }
 
+/* Into the first piece that has room: a stream may give less than there is room for. */
+static ssize_t receive_secured(struct ly_sock *s, struct msghdr *m, int flags)
+{
+    m->msg_controllen = 0;
+    m->msg_namelen = 0;
+    for (size_t i = 0; i < m->msg_iovlen; i++)
+        if (m->msg_iov[i].iov_len > 0)
+            return ly_recv_flags(s, m->msg_iov[i].iov_base, m->msg_iov[i].iov_len, flags & ~MSG_WAITALL);
+    return ly_recv_flags(s, NULL, 0, flags);
+}
+
 static ssize_t receive(struct ly_sock *s, struct msghdr *m, int flags)
 {
     /* Of a datagram the whole length is wanted; with a stream the same flag would throw bytes away. */
     if (s->type != SOCK_STREAM)
         flags |= MSG_TRUNC;
+    if (s->is_tls)
+        return receive_secured(s, m, flags);
     if (flags & (MSG_OOB | MSG_ERRQUEUE))
         return ly__recvmsg_apart(s, m, flags);
     return ly__io_recvmsg(&s->io, m, flags, deadline_for(s, flags));
@@ -212,6 +225,8 @@ ssize_t ly_sendmsg(struct ly_sock *s, const struct ly_sock_message *m, int flags
     if (m->iov_count > PIECES_MAX || m->fd_count > LY_FDS_MAX ||
         (m->address && m->address->length > sizeof m->address->u))
         return -EINVAL;
+    if (s->is_tls && (m->address || m->control || m->fd_count > 0 || flags & MSG_OOB))
+        return s->io.fd < 0 ? -EBADF : -EOPNOTSUPP;
     if (m->address) {
         h.msg_name = &m->address->u;
         h.msg_namelen = m->address->length;
@@ -230,7 +245,7 @@ ssize_t ly_sendmsg(struct ly_sock *s, const struct ly_sock_message *m, int flags
         h.msg_control = own.bytes;
         h.msg_controllen = (size_t)length;
     }
-    return ly__io_sendmsg(&s->io, &h, flags, deadline_for(s, flags));
+    return ly__sock_sendmsg(s, &h, flags, deadline_for(s, flags));
 }
 
 ssize_t ly_send_fds(struct ly_sock *s, const void *buf, size_t n, const int *fds, size_t count)

@@ -123,7 +123,7 @@ static int transfer(struct transfer *t)
     struct stat st;
     if (fstat(t->fd, &st) < 0)
         return -errno;
-    if (!S_ISREG(st.st_mode) || st.st_size == 0)
+    if (t->sock->is_tls || !S_ISREG(st.st_mode) || st.st_size == 0)
         return send_by_hand(t);
     if (t->left >= SHARE)
         posix_fadvise(t->fd, t->offset, t->left == INT64_MAX ? 0 : t->left, POSIX_FADV_SEQUENTIAL);

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define OPTION_MAX 1024 /* bytes of the longest getsockopt(2) */
@@ -43,6 +44,19 @@ int ly__sock_wrap(struct ly_sock **ret_sock, int fd, int family, int type, int p
         return -ENOMEM;
     ly__sock_init(s, fd, family, type, proto);
     *ret_sock = s;
+    return 0;
+}
+
+int ly__sock_wrap_tls(struct ly_sock **ret_sock, int fd, int family, int type, int proto, struct ly_tls *tls)
+{
+    if (!tls)
+        return ly__sock_wrap(ret_sock, fd, family, type, proto);
+    struct ly__tls_sock *t = malloc(sizeof *t);
+    if (!t)
+        return -ENOMEM;
+    ly__sock_init(&t->sock, fd, family, type, proto);
+    ly__sock_secure(&t->sock, ly__tls_ref(tls));
+    *ret_sock = &t->sock;
     return 0;
 }
 
@@ -122,13 +136,31 @@ int ly__sock_hold(struct ly_sock *s)
     return 0;
 }
 
+void ly__sock_end(struct ly_sock *s)
+{
+    if (s->is_tls)
+        ly__tls_ops_of(s)->close(s);
+    ly__io_close(&s->io);
+}
+
+static void free_sock(struct ly_sock *s)
+{
+    if (s->is_tls) {
+        struct ly__tls_sock *t = ly__tls_sock_of(s);
+        ly__tls_unref(t->tls);
+        free(t);
+    } else {
+        free(s);
+    }
+}
+
 /* The last one to let go does what was asked for: the mask says what that was. */
 static void let_go(struct ly_sock *s, uint8_t asked)
 {
     if (asked & (LY__SOCK_CLOSED | LY__SOCK_FREED))
-        ly__io_close(&s->io);
+        ly__sock_end(s);
     if (asked & LY__SOCK_FREED)
-        free(s);
+        free_sock(s);
 }
 
 void ly__sock_release(struct ly_sock *s)
@@ -146,6 +178,8 @@ static void ask_for(struct ly_sock *s, uint8_t what)
 
 int ly_sock_dup(const struct ly_sock *s, struct ly_sock **ret_copy)
 {
+    if (s->is_tls)
+        return s->io.fd < 0 ? -EBADF : -EOPNOTSUPP; /* the state of its records is one object's */
     int fd = fcntl(s->io.fd, F_DUPFD_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
@@ -171,6 +205,8 @@ void ly_sock_free(struct ly_sock *s)
 
 int ly_sock_detach(struct ly_sock *s)
 {
+    if (s->is_tls && s->io.fd >= 0)
+        return -EOPNOTSUPP;
     int fd = ly__io_release(&s->io);
     if (fd < 0)
         return -EBADF;
@@ -313,6 +349,37 @@ int ly_sock_type(const struct ly_sock *s)
 int ly_sock_proto(const struct ly_sock *s)
 {
     return s->proto;
+}
+
+/* ---- TLS ---- */
+
+struct ly_tls *ly__tls_ref(struct ly_tls *tls)
+{
+    atomic_fetch_add_explicit(&ly__tls_base_of(tls)->references, 1, memory_order_relaxed);
+    return tls;
+}
+
+void ly__tls_unref(struct ly_tls *tls)
+{
+    if (tls && atomic_fetch_sub(&ly__tls_base_of(tls)->references, 1) == 1)
+        ly__tls_base_of(tls)->ops->free_context(tls);
+}
+
+int ly__tls_fits(const char *address, const struct ly_tls *tls, bool is_server)
+{
+    bool wants = strncmp(address, LY__TLS_SCHEME, strlen(LY__TLS_SCHEME)) == 0;
+    if (!tls)
+        return wants ? -EINVAL : 0;
+    return wants && ly__tls_base_of(tls)->is_server == is_server ? 0 : -EINVAL;
+}
+
+int ly__sock_poll(struct ly_sock *s, int64_t deadline)
+{
+    char byte;
+    if (!s->is_tls)
+        return ly__io_poll(&s->io, LY__IN, deadline);
+    ssize_t r = ly__tls_ops_of(s)->recv(s, &byte, 1, MSG_PEEK, deadline);
+    return r < 0 ? (int)r : 0;
 }
 
 /* ---- SIGPIPE ---- */

@@ -82,7 +82,7 @@ static ssize_t fill(struct ly_stream *s, int64_t deadline)
     if (s->in_start > 0 && s->in_length > 0)
         memmove(s->in, first(s), s->in_length);
     s->in_start = 0;
-    ssize_t r = ly__io_recv(&s->sock->io, s->in + s->in_length, s->in_size - s->in_length, 0, deadline);
+    ssize_t r = ly__sock_recv(s->sock, s->in + s->in_length, s->in_size - s->in_length, 0, deadline);
     if (r > 0)
         s->in_length += (size_t)r;
     return r;
@@ -103,7 +103,7 @@ ssize_t ly_stream_read(struct ly_stream *s, void *buf, size_t n)
     if (s->in_length == 0 && n > 0) {
         int64_t deadline = ly__sock_deadline(s->sock);
         if (n >= s->in_size)
-            return ly__io_recv(&s->sock->io, buf, n, 0, deadline);
+            return ly__sock_recv(s->sock, buf, n, 0, deadline);
         ssize_t r = fill(s, deadline);
         if (r <= 0)
             return r;
@@ -131,7 +131,7 @@ ssize_t ly_stream_readall(struct ly_stream *s, void *buf, size_t n)
     if (n >= s->in_size)
         done = take(s, buf, n);
     while (n - done >= s->in_size && n > done) {
-        ssize_t r = ly__io_recv(&s->sock->io, (char *)buf + done, n - done, 0, deadline);
+        ssize_t r = ly__sock_recv(s->sock, (char *)buf + done, n - done, 0, deadline);
         if (r <= 0)
             return r < 0 ? r : LY_EEOF;
         done += (size_t)r;

@@ -34,11 +34,24 @@ static void recall_peer(const struct ly__connection *c, struct ly_address *ret_p
         ret_peer->length = 0;
 }
 
+/* With TLS its socket is the last field of a struct ly__tls_sock, whose others lie before it. */
+static struct ly__connection *new_connection(const struct ly_server *s)
+{
+    size_t before = s->tls ? offsetof(struct ly__tls_sock, sock) : 0;
+    char *memory = calloc(1, before + sizeof(struct ly__connection));
+    return memory ? (struct ly__connection *)(void *)(memory + before) : NULL;
+}
+
+static void free_connection(struct ly__connection *c)
+{
+    free(c->sock.is_tls ? (void *)ly__tls_sock_of(&c->sock) : c);
+}
+
 static void end(struct ly__connection *c, struct ly_request *rq)
 {
     struct ly__worker *w = c->worker;
     ly__request_close(rq);
-    free(c);
+    free_connection(c);
     atomic_fetch_sub_explicit(&w->counters->active, 1, memory_order_relaxed);
     ly__slot_give(w->server);
 }
@@ -46,9 +59,9 @@ static void end(struct ly__connection *c, struct ly_request *rq)
 /* There is no memory for the connection: tell, and close it. */
 static void fail_new(struct ly__worker *w, int fd, const struct ly_address *peer)
 {
-    struct ly_sock sock;
-    struct ly_request rq = {.server = w->server, .sock = &sock, .peer = *peer};
-    ly__connection_init(w->server, &sock, fd);
+    struct ly__tls_sock sock;
+    struct ly_request rq = {.server = w->server, .sock = &sock.sock, .peer = *peer};
+    ly__connection_init(w->server, &sock.sock, fd);
     ly__request_fail(&rq, w->counters, "fiber", -ENOMEM);
     ly__request_close(&rq);
     ly__slot_give(w->server);
@@ -65,7 +78,7 @@ static bool is_let_in(struct ly__connection *c, const struct ly_address *peer)
 
 struct ly__connection *ly__connection_new(struct ly__worker *w, int fd, const struct ly_address *peer)
 {
-    struct ly__connection *c = calloc(1, sizeof *c);
+    struct ly__connection *c = new_connection(w->server);
     if (!c) {
         fail_new(w, fd, peer);
         return NULL;

@@ -6,6 +6,7 @@
  * all workers from one socket, each through a descriptor of its own, as a loop knows a socket by that.
  */
 #include "fiber/loop.h"
+#include "net/address.h"
 #include "server/inherit.h"
 #include "server/server.h"
 #include <errno.h>
@@ -63,6 +64,7 @@ static int open_all(struct ly_server *s)
     char text[LY_ADDRESS_TEXT];
     const char *address = s->options.address;
     struct ly_listen_options o = s->options.listen;
+    o.tls = s->tls;
     int r = ly_address_parse(&s->wanted, address);
     if (r < 0 && r != LY_ENONAME) /* names are the Internet's: ly_listen resolves them */
         return r;
@@ -77,6 +79,8 @@ static int open_all(struct ly_server *s)
         if (s->listeners++ == 0)
             r = note_address(s);
         ly_address_format(&s->address, text, sizeof text);
+        if (s->tls)
+            memcpy(text, LY__TLS_SCHEME, strlen(LY__TLS_SCHEME)); /* over "tcp://" */
         address = text;
     }
     return r < 0 ? r : share_among_workers(s);
@@ -190,13 +194,33 @@ int ly_server_activate(struct ly_server *s)
 
 /* ---- for server.c ---- */
 
-int ly__listeners_open(struct ly_server *s, const struct ly_server_options *o)
+static int open_as_told(struct ly_server *s, const struct ly_server_options *o)
 {
     if (o->listener)
         return take_over(s, o->listener);
     if (strncmp(o->address, LY__INHERITED, strlen(LY__INHERITED)) == 0)
         return o->no_bind ? -EINVAL : inherit(s);
-    return o->no_bind ? create(s) : open_all(s);
+    int r = ly__tls_fits(o->address, s->tls, true);
+    return r < 0 ? r : o->no_bind ? create(s) : open_all(s);
+}
+
+/* A listener that is given may be one whose connections are TLS streams anyway. */
+static struct ly_tls *context_of(const struct ly_server_options *o)
+{
+    if (o->tls || !o->listener || !o->listener->is_tls)
+        return o->tls;
+    return ly__tls_sock_of(o->listener)->tls;
+}
+
+int ly__listeners_open(struct ly_server *s, const struct ly_server_options *o)
+{
+    struct ly_tls *tls = context_of(o);
+    if (tls && (!ly__tls_base_of(tls)->is_server || (o->listener && o->listener->type != SOCK_STREAM)))
+        return -EINVAL;
+    if (tls)
+        s->tls = ly__tls_ref(tls);
+    int r = open_as_told(s, o);
+    return r == 0 && s->tls && s->listener[0]->type != SOCK_STREAM ? -EINVAL : r;
 }
 
 void ly__listeners_close(struct ly_server *s)

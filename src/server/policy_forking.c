@@ -186,7 +186,7 @@ static int start(struct ly_server *s, struct ly_request *rq)
 
 static void begin(struct ly_server *s, const struct ly__arrival *a)
 {
-    struct ly_sock sock;
+    struct ly__tls_sock sock;
     struct ly_request own, *rq = ly__request_of(s, a, &own, &sock);
 
     atomic_fetch_add(&s->counters[0].active, 1);

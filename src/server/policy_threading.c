@@ -19,7 +19,7 @@
 struct threaded {
     struct ly_request *rq; /* own, or a datagram's that was kept */
     struct ly_request own;
-    struct ly_sock sock; /* of a connection */
+    struct ly__tls_sock sock; /* of a connection */
 };
 
 static struct ly_scope forsaken;
@@ -85,7 +85,7 @@ static int run(void *arg)
 
 static void fail_new(struct ly_server *s, const struct ly__arrival *a)
 {
-    struct ly_sock sock;
+    struct ly__tls_sock sock;
     struct ly_request own, *rq = ly__request_of(s, a, &own, &sock);
     ly__request_fail(rq, &s->counters[0], "thread", -ENOMEM);
     ly__request_close(rq);

@@ -26,6 +26,8 @@ void ly__connection_init(const struct ly_server *s, struct ly_sock *sock, int fd
         sock->timeout_ms = o->request_timeout_ms;
     if (o->no_delay && sock->family != AF_UNIX)
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* fails when the client has gone again */
+    if (s->tls)
+        ly__sock_secure(sock, s->tls);
 }
 
 bool ly__request_verify(struct ly_request *rq, struct ly__counters *counters)
@@ -73,22 +75,22 @@ void ly__request_close(struct ly_request *rq)
     if (rq->packet || ly_sock_fileno(rq->sock) < 0)
         return;
     ly_shutdown(rq->sock, SHUT_WR); /* fails when the client has gone: just as well */
-    ly__io_close(&rq->sock->io);    /* whatever the handler has left open over it */
+    ly__sock_end(rq->sock);         /* whatever the handler has left open over it */
 }
 
 struct ly_request *ly__request_of(struct ly_server *s, const struct ly__arrival *a, struct ly_request *own,
-                                  struct ly_sock *sock)
+                                  struct ly__tls_sock *sock)
 {
     if (a->packet)
         return &a->packet->rq;
-    ly__connection_init(s, sock, a->fd);
-    *own = (struct ly_request){.server = s, .sock = sock, .peer = a->peer};
+    ly__connection_init(s, &sock->sock, a->fd);
+    *own = (struct ly_request){.server = s, .sock = &sock->sock, .peer = a->peer};
     return own;
 }
 
 void ly__request_here(struct ly_server *s, const struct ly__arrival *a)
 {
-    struct ly_sock sock;
+    struct ly__tls_sock sock;
     struct ly_request own, *rq = ly__request_of(s, a, &own, &sock);
     struct ly__counters *c = &s->counters[0];
 

@@ -106,6 +106,7 @@ void ly__server_unref(struct ly_server *s)
         s->policy->close(s);
     ly__shutdown_close(s);
     ly__listeners_close(s);
+    ly__tls_unref(s->tls);
     pthread_cond_destroy(&s->worker_ready);
     pthread_mutex_destroy(&s->lock);
     free(s->counters);

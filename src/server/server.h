@@ -90,9 +90,10 @@ struct ly_server {
     atomic_int references;     /* the user's, and one of each thread that may outlive the server */
     struct ly_sock **listener; /* workers' own ones if they have such, else one */
     int listeners;
-    bool datagrams;    /* each datagram is a request */
-    int64_t silent_ms; /* fibers: a connection gets its fiber after that time without a byte; LY_FOREVER: it
-                        * waits for one */
+    bool datagrams;     /* each datagram is a request */
+    struct ly_tls *tls; /* connections are TLS streams; a reference. NULL: they are not */
+    int64_t silent_ms;  /* fibers: a connection gets its fiber after that time without a byte; LY_FOREVER: it
+                         * waits for one */
     struct ly_address address; /* where the first one is bound; length 0 before */
     struct ly_address wanted;  /* where it will be bound (no_bind) */
 
@@ -281,7 +282,8 @@ void ly__reply_drop_gathered(struct ly_request *rq);
 
 /* ---- requests (request.c) ---- */
 
-/* Make the socket of a connection just accepted, in the caller's memory, with the options' time-out. */
+/* Make the socket of a connection just accepted, in the caller's memory, with the options' time-out. Where
+ * the server has a context for TLS it is the field of a struct ly__tls_sock. */
 void ly__connection_init(const struct ly_server *s, struct ly_sock *sock, int fd);
 
 /* Whether verify_request lets it in; if not, it was counted and told. */
@@ -298,7 +300,7 @@ void ly__request_close(struct ly_request *rq);
 
 /* The request of what has arrived: of a connection in *own and *sock, of a datagram where it is. */
 struct ly_request *ly__request_of(struct ly_server *s, const struct ly__arrival *a, struct ly_request *own,
-                                  struct ly_sock *sock);
+                                  struct ly__tls_sock *sock);
 
 /* verify_request and all that follows, in the calling task; the slot is the caller's. */
 static inline void ly__request_through(struct ly_request *rq, struct ly__counters *counters)

@@ -56,7 +56,7 @@ struct ly__worker {
  * small; Unix clients that have one are asked again.
  */
 struct ly__connection {
-    struct ly_sock sock;
+    struct ly_sock sock; /* first: with TLS there is more before it (connection.c) */
     struct ly__worker *worker;
     struct ly__list link; /* in worker->idle or worker->unstarted */
     int64_t came;         /* ly_now() then; kept where silence has an end */

@@ -193,7 +193,7 @@ static int wait_lightly(struct ly__session *s)
     ly_stream_close(s->stream);
     s->stream = NULL;
     ly_buffer_done(&s->out);
-    int r = ly__io_poll(&s->sock->io, LY__IN, LY_NEVER);
+    int r = ly__sock_poll(s->sock, LY_NEVER);
     if (r == 0)
         r = open_stream(s);
     return r < 0 ? r : 1;

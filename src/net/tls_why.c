@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* What OpenSSL says of failures, as results and as text. */
+#include "net/tls.h"
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/x509_vfy.h>
+#include <stdio.h>
+
+int ly__tls_failed(unsigned long *ret_code)
+{
+    unsigned long code = ERR_peek_error();
+    int r = LY_ETLS;
+    *ret_code = code;
+    /* Memory is asked for in many places, and what fails for the want of it is often reported first. */
+    while ((code = ERR_get_error()) != 0) {
+        if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE)
+            r = -ENOMEM;
+    }
+    return r;
+}
+
+size_t ly__tls_describe(unsigned long code, long verify_result, char *buf, size_t cap)
+{
+    const char *reason = code ? ERR_reason_error_string(code) : NULL;
+    int n;
+    if (!code)
+        n = snprintf(buf, cap, "%s", "");
+    else if (!reason)
+        n = snprintf(buf, cap, "OpenSSL's error %lx", code);
+    else if (verify_result != X509_V_OK)
+        n = snprintf(buf, cap, "%s: %s", reason, X509_verify_cert_error_string(verify_result));
+    else
+        n = snprintf(buf, cap, "%s", reason);
+    return n > 0 ? (size_t)n : 0;
+}
