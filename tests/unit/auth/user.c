@@ -58,10 +58,10 @@ static void other_names_are_refused(void **state)
                                         "a\x7f",
                                         "\xff",
                                         "a\xc0\xaf",
-                                        "a\xe2\x80\xae"
-                                        "b", /* writes from right to left */
-                                        "a\xc2\xad"
-                                        "b",            /* a soft hyphen, which SASLprep drops */
+                                        ("a\xe2\x80\xae"
+                                         "b"), /* writes from right to left */
+                                        ("a\xc2\xad"
+                                         "b"),          /* a soft hyphen, which SASLprep drops */
                                         "jose\xcc\x81", /* is not as SASLprep leaves it */
                                         "\xef\xac\x81"};
     char longest[LY__USER_NAME + 1];
@@ -157,9 +157,8 @@ static void a_user_that_is_removed_takes_the_devices_along_and_its_number_is_not
 
 static int collect(void *arg, const struct ly__user *u)
 {
-    char *names = arg;
-    strcat(names, u->name);
-    strcat(names, " ");
+    char *end = (char *)arg + strlen(arg);
+    (void)stpcpy(stpcpy(end, u->name), " ");
     return strcmp(u->name, "stop") == 0 ? 5 : 0;
 }
 
