@@ -216,7 +216,7 @@ static int run_exec(struct ly__session *s, const struct ly_frame *f)
         r = start(s, &c, &child);
     int64_t timeout_ms = c.timeout_ms;
     ly__command_done(&c);
-    if (r <= 0)
+    if (r <= 0 || !child)
         return r;
     r = run_child(s, child, timeout_ms);
     child->calls->free(child);

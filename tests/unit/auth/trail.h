@@ -49,7 +49,8 @@ static inline int remove_folder(void **state)
 /* The file's bytes, to be freed. */
 static inline char *contents(const char *file, size_t *ret_n)
 {
-    struct stat st = {.st_size = 0};
+    struct stat st;
+    memset(&st, 0, sizeof st);
     int fd = open(file, O_RDONLY | O_CLOEXEC);
     assert_true(fd >= 0 && fstat(fd, &st) == 0);
     char *text = calloc(1, (size_t)st.st_size + 1);
