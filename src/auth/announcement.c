@@ -14,12 +14,6 @@
 #define SIGNED_MAX (sizeof PURPOSE + LY__SPKI_MAX)
 #define BASE64(n) (((n) + 2) / 3 * 4 + 1) /* bytes of the text of n bytes, with its zero byte */
 
-/* What stands before the point in every public key on P-256 (RFC 5480), and the sign of a point in full. */
-static const uint8_t head_p256[] = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48,
-                                    0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
-                                    0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04};
-#define SPKI_P256 (sizeof head_p256 + 64)
-
 static size_t fill_signed(uint8_t text[SIGNED_MAX], const struct ly__announcement *a)
 {
     memcpy(text, PURPOSE, sizeof PURPOSE);
@@ -52,7 +46,8 @@ int ly__key_announce(struct ly__announcement *ret_announcement, const struct ly_
 static EVP_PKEY *read_public(const uint8_t *spki, size_t n)
 {
     const unsigned char *at = spki;
-    if (n != SPKI_P256 || memcmp(spki, head_p256, sizeof head_p256) != 0)
+    if (n != LY__SPKI_HEAD + LY__POINT || memcmp(spki, ly__spki_head, LY__SPKI_HEAD) != 0 ||
+        spki[LY__SPKI_HEAD] != LY__POINT_FULL)
         return NULL;
     return d2i_PUBKEY(NULL, &at, (long)n);
 }

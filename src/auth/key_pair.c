@@ -1,13 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* Key pairs and certificates, by OpenSSL. */
+/*
+ * Key pairs and certificates, by OpenSSL.
+ *
+ * Its general readers and writers of keys look through all formats that they know, which takes longer than a
+ * handshake, and a client reads its key at each start. So the one form that we write ourselves is taken apart
+ * here, byte for byte; every other one goes the general way.
+ */
 #include "auth/key_pair.h"
 #include <errno.h>
 #include <lanyard/error.h>
 #include <limits.h>
 #include <openssl/bio.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/param_build.h>
+#include <openssl/params.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <string.h>
@@ -33,18 +43,31 @@ void ly__key_close(struct ly__key *key)
 
 /* ---- a pair ---- */
 
+/* DER around a key on P-256: SubjectPublicKeyInfo (RFC 5480), and PrivateKeyInfo (RFC 5958) with an
+ * ECPrivateKey (RFC 5915) in it; the numbers lie behind each piece. */
+const uint8_t ly__spki_head[LY__SPKI_HEAD] = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48,
+                                              0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
+                                              0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00};
+static const uint8_t private_head[] = {0x30, 0x81, 0x87, 0x02, 0x01, 0x00, 0x30, 0x13, 0x06,
+                                       0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06,
+                                       0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07,
+                                       0x04, 0x6d, 0x30, 0x6b, 0x02, 0x01, 0x01, 0x04, 0x20};
+static const uint8_t public_head[] = {0xa1, 0x44, 0x03, 0x42, 0x00};
+#define NUMBER 32 /* bytes of a private key */
+#define PRIVATE_LENGTH (sizeof private_head + NUMBER + sizeof public_head + LY__POINT)
+
+/* Fill in what is not the pair. */
 static int describe(struct ly__key *key)
 {
-    unsigned char *at = key->spki;
-    int n = i2d_PUBKEY(key->pair, NULL);
-    if (n <= 0)
+    size_t n = 0;
+    _Static_assert(sizeof ly__spki_head + LY__POINT <= LY__SPKI_MAX, "a public key has room");
+    memcpy(key->spki, ly__spki_head, sizeof ly__spki_head);
+    uint8_t *point = key->spki + sizeof ly__spki_head;
+    if (!EVP_PKEY_get_octet_string_param(key->pair, OSSL_PKEY_PARAM_PUB_KEY, point, LY__POINT, &n))
         return ly__pair_refusal(LY_EKEY);
-    if (n > LY__SPKI_MAX)
+    if (n != LY__POINT || *point != LY__POINT_FULL)
         return LY_EKEY;
-    n = i2d_PUBKEY(key->pair, &at);
-    if (n <= 0)
-        return ly__pair_refusal(LY_EKEY);
-    key->spki_length = (size_t)n;
+    key->spki_length = sizeof ly__spki_head + LY__POINT;
     int r = ly__id_of(key->id, key->spki, key->spki_length);
     if (r == 0)
         ly__id_format(key->text, key->id);
@@ -85,14 +108,71 @@ static int check(EVP_PKEY *pair)
     return is_right ? 0 : ly__pair_refusal(context ? LY_EKEY : -ENOMEM);
 }
 
+/* A pair from its numbers. NULL: it is none, or no memory. */
+static EVP_PKEY *build(const uint8_t *number, uint8_t *point)
+{
+    char curve[] = CURVE;
+    EVP_PKEY *pair = NULL;
+    BIGNUM *secret = BN_bin2bn(number, NUMBER, NULL);
+    OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
+    OSSL_PARAM *params = NULL;
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+    if (secret && builder && context &&
+        OSSL_PARAM_BLD_push_utf8_string(builder, OSSL_PKEY_PARAM_GROUP_NAME, curve, 0) &&
+        OSSL_PARAM_BLD_push_octet_string(builder, OSSL_PKEY_PARAM_PUB_KEY, point, LY__POINT) &&
+        OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_PRIV_KEY, secret) &&
+        (params = OSSL_PARAM_BLD_to_param(builder)) && EVP_PKEY_fromdata_init(context) == 1)
+        (void)EVP_PKEY_fromdata(context, &pair, EVP_PKEY_KEYPAIR, params);
+    OSSL_PARAM_free(params);
+    OSSL_PARAM_BLD_free(builder);
+    EVP_PKEY_CTX_free(context);
+    BN_clear_free(secret);
+    return pair;
+}
+
+/* Our own form. Returns 1, 0 (it is another), or an error. */
+static int read_own(struct ly__key *key, BIO *text)
+{
+    char *name = NULL, *header = NULL;
+    unsigned char *der = NULL;
+    long n = 0;
+    if (PEM_read_bio(text, &name, &header, &der, &n) != 1)
+        return ly__pair_refusal(LY_EKEY);
+    uint8_t *number = der + sizeof private_head, *middle = number + NUMBER,
+            *point = middle + sizeof public_head;
+    bool is_own = strcmp(name, PEM_STRING_PKCS8INF) == 0 && !*header && (size_t)n == PRIVATE_LENGTH &&
+                  memcmp(der, private_head, sizeof private_head) == 0 &&
+                  memcmp(middle, public_head, sizeof public_head) == 0 && *point == LY__POINT_FULL;
+    if (is_own)
+        key->pair = build(number, point);
+    OPENSSL_free(name);
+    OPENSSL_free(header);
+    OPENSSL_clear_free(der, (size_t)n);
+    return key->pair ? 1 : is_own ? ly__pair_refusal(LY_EKEY) : 0;
+}
+
+/* Any other. Its certificate will have the point in full, as its identity has. */
+static int read_other(struct ly__key *key, BIO *text)
+{
+    key->pair = PEM_read_bio_PrivateKey(text, NULL, no_password, NULL);
+    if (!key->pair || !EVP_PKEY_is_a(key->pair, "EC") ||
+        !EVP_PKEY_set_utf8_string_param(key->pair, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
+                                        "uncompressed"))
+        return ly__pair_refusal(LY_EKEY);
+    return 1;
+}
+
 int ly__pair_read(struct ly__key *key, const char *pem, size_t n)
 {
     BIO *text = n <= INT_MAX ? BIO_new_mem_buf(pem, (int)n) : NULL;
     if (!text)
         return ly__pair_refusal(-ENOMEM);
-    key->pair = PEM_read_bio_PrivateKey(text, NULL, no_password, NULL);
+    int r = read_own(key, text);
+    if (r == 0)
+        r = BIO_reset(text) == 1 ? read_other(key, text) : LY_EKEY;
     BIO_free(text);
-    int r = key->pair ? check(key->pair) : ly__pair_refusal(LY_EKEY);
+    if (r > 0)
+        r = check(key->pair);
     if (r == 0)
         r = describe(key);
     if (r < 0)

@@ -5,6 +5,13 @@
 
 #include "auth/key.h"
 
+/* A public key on P-256 in DER: these bytes (RFC 5480), and the point: both coordinates behind a 4 (SEC
+ * 1, 2.3.3). */
+#define LY__SPKI_HEAD 26
+#define LY__POINT 65
+#define LY__POINT_FULL 4
+extern const uint8_t ly__spki_head[LY__SPKI_HEAD];
+
 /* Make a pair. key is zero before, and is closed by ly__key_close. Returns 0, -ENOMEM or -EOPNOTSUPP. */
 int ly__pair_make(struct ly__key *key);
 
