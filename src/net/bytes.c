@@ -69,11 +69,24 @@ static ssize_t receive_urgent(struct ly_sock *s, void *buf, size_t n, int flags)
     return ly__recvmsg_apart(s, &m, flags);
 }
 
-ssize_t ly_recv(struct ly_sock *s, void *buf, size_t n)
+static __attribute__((noinline)) ssize_t receive(struct ly_sock *s, void *buf, size_t n)
 {
     if (n == 0)
         return s->io.fd < 0 ? -EBADF : 0;
     return ly__sock_recv(s, buf, n, 0, ly__sock_deadline(s));
+}
+
+/* Neither a time-out nor TLS: the way of most servers' bytes, kept short. */
+static inline bool is_common(const struct ly_sock *s)
+{
+    return __builtin_expect(s->timeout_ms == LY_FOREVER && !s->is_tls, 1);
+}
+
+ssize_t ly_recv(struct ly_sock *s, void *buf, size_t n)
+{
+    if (is_common(s) && __builtin_expect(n > 0, 1))
+        return ly__io_recv(&s->io, buf, n, 0, LY_NEVER);
+    return receive(s, buf, n);
 }
 
 /* Fill buf as far as the peer has bytes. What came before an error counts as the result. */
@@ -180,22 +193,27 @@ ssize_t ly_send_flags(struct ly_sock *s, const void *buf, size_t n, int flags)
     return (ssize_t)done;
 }
 
-static __attribute__((noinline)) int secured(struct ly_sock *s, const struct iovec *iov, int count,
-                                             int64_t deadline)
+static int send_secured(struct ly_sock *s, const struct iovec *iov, int count, int64_t deadline)
 {
     ssize_t r = ly__tls_ops_of(s)->send(s, iov, (size_t)count, true, deadline);
     return r < 0 ? (int)r : 0;
 }
 
-int ly_sendall(struct ly_sock *s, const void *buf, size_t n)
+static __attribute__((noinline)) int send_bounded(struct ly_sock *s, const void *buf, size_t n)
 {
     int64_t deadline = ly__sock_deadline(s);
-    if (__builtin_expect(s->is_tls, 0))
-        return secured(s, &(struct iovec){.iov_base = (void *)(uintptr_t)buf, .iov_len = n}, 1, deadline);
-    ssize_t r = ly__io_send(&s->io, buf, n, 0, deadline);
+    struct iovec piece = {.iov_base = (void *)(uintptr_t)buf, .iov_len = n};
+    return s->is_tls ? send_secured(s, &piece, 1, deadline) : send_rest(s, buf, n, 0, deadline);
+}
+
+int ly_sendall(struct ly_sock *s, const void *buf, size_t n)
+{
+    if (!is_common(s))
+        return send_bounded(s, buf, n);
+    ssize_t r = ly__io_send(&s->io, buf, n, 0, LY_NEVER);
     if (r < 0)
         return (int)r;
-    return (size_t)r == n ? 0 : send_rest(s, (const char *)buf + r, n - (size_t)r, 0, deadline);
+    return (size_t)r == n ? 0 : send_rest(s, (const char *)buf + r, n - (size_t)r, 0, LY_NEVER);
 }
 
 /* Skip n bytes of the message's pieces, and pieces that are empty. */
@@ -217,7 +235,7 @@ int ly__sock_sendallv(struct ly_sock *s, struct iovec *iov, int count, int flags
 {
     struct msghdr m = {.msg_iov = iov, .msg_iovlen = (size_t)count};
     if (s->is_tls)
-        return secured(s, iov, count, deadline);
+        return send_secured(s, iov, count, deadline);
     do {
         ssize_t r = ly__io_sendmsg(&s->io, &m, flags, deadline);
         if (r < 0)

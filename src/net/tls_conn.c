@@ -402,8 +402,8 @@ static ssize_t tls_send(struct ly_sock *s, const struct iovec *iov, size_t count
         return r;
     skip(&p, 0);
     ssize_t sent = shake(s, c, deadline);
-    if (sent == 0)
-        sent = flush(s, c, deadline); /* what a time-out left there */
+    /* What the handshake or a time-out left there goes out with it: a segment of its own would have the peer
+     * wait for the kernel's patience with small ones. */
     if (sent == 0)
         sent = send_pieces(s, c, &p, all, deadline);
     ly__tls_leave(c);
