@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lanyard/error.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -390,6 +391,93 @@ static void the_version_grows_when_somebody_loses_something(void **state)
     ly__store_close(store);
 }
 
+/* ---- at once ---- */
+
+#define THREADS 4
+#define EACH 6
+
+struct worker {
+    struct ly__store *store;
+    int number, result;
+};
+
+static void *add_several(void *arg)
+{
+    struct worker *w = arg;
+    for (int i = 0; i < EACH && w->result == 0; i++) {
+        struct ly__user u = {.roles = LY__READ}, found;
+        int64_t version;
+        snprintf(u.name, sizeof u.name, "user%d.%d", w->number, i);
+        w->result = ly__user_add(w->store, &u, "pass word");
+        if (w->result == 0)
+            w->result = ly__user_find(w->store, u.name, &found);
+        if (w->result == 0)
+            w->result = ly__store_version(w->store, &version);
+    }
+    return NULL;
+}
+
+static int count(void *arg, const struct ly__user *user)
+{
+    (void)user;
+    ++*(int *)arg;
+    return 0;
+}
+
+static void threads_use_one_store_at_once(void **state)
+{
+    (void)state;
+    pthread_t threads[THREADS];
+    struct worker workers[THREADS];
+    struct ly__store *store = open_store();
+    int users = 0;
+    for (int i = 0; i < THREADS; i++) {
+        workers[i] = (struct worker){store, i, 0};
+        assert_int_equal(pthread_create(&threads[i], NULL, add_several, &workers[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_int_equal(workers[i].result, 0);
+    }
+    assert_int_equal(ly__user_each(store, count, &users), 0);
+    assert_int_equal(users, THREADS * EACH);
+    ly__store_close(store);
+}
+
+static int make_and_add(void *arg)
+{
+    struct worker w = {.number = *(int *)arg};
+    int r = ly__store_open(&w.store, folder, &(struct ly__store_options){.make = true, .iterations = 4096});
+    if (r < 0)
+        return -r;
+    add_several(&w);
+    ly__store_close(w.store);
+    return -w.result;
+}
+
+static void processes_that_make_a_store_at_once_make_one(void **state)
+{
+    (void)state;
+    pid_t pids[THREADS];
+    int users = 0;
+    for (int i = 0; i < THREADS; i++) {
+        pids[i] = fork();
+        assert_true(pids[i] >= 0);
+        if (pids[i] == 0)
+            _exit(make_and_add(&i));
+    }
+    for (int i = 0; i < THREADS; i++) {
+        int status;
+        assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 0);
+    }
+    struct ly__store *store = open_store();
+    assert_int_equal(ly__user_each(store, count, &users), 0);
+    assert_int_equal(users, THREADS * EACH);
+    ly__store_close(store);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
 
 int main(void)
@@ -413,6 +501,8 @@ int main(void)
         TEST(a_store_of_a_newer_version_is_left_alone),
         TEST(a_store_without_its_secret_is_refused),
         TEST(the_version_grows_when_somebody_loses_something),
+        TEST(threads_use_one_store_at_once),
+        TEST(processes_that_make_a_store_at_once_make_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
