@@ -2,6 +2,7 @@
 /* lanyard known: the machines that are remembered here. */
 #include "auth/known.h"
 #include "cli/command.h"
+#include "cli/greet.h"
 #include "cli/state.h"
 #include "cli/trust.h"
 #include <errno.h>
@@ -68,19 +69,43 @@ static int list(const struct known *c, const char *directory)
 
 /* ---- accept, forget ---- */
 
+/* The identity that is to be remembered: the one named, or the one that the machine has, if its user says so.
+ */
+static int find_id(const struct known *c, const char *directory, char ret_id[LY__ID_TEXT])
+{
+    struct ly__known_host before;
+    const struct ly__peer *p = &c->peer;
+    if (*p->id) {
+        memcpy(ret_id, p->id, LY__ID_TEXT);
+        return 0;
+    }
+    int r = ly__greet("known", p, ret_id);
+    if (r < 0)
+        return r;
+    int answer = ly__known_find(directory, p->name, ret_id, &before);
+    if (answer < 0)
+        ly__trust_say("known", directory, answer);
+    if (answer < 0 || answer == LY__KNOWN_SAME)
+        return answer < 0 ? answer : 0;
+    return ly__trust_ask("known", p, ret_id, answer == LY__KNOWN_NOT ? NULL : &before);
+}
+
 static int accept_peer(const struct known *c, const char *directory)
 {
     struct ly__known_host before;
     const struct ly__peer *p = &c->peer;
-    int answer = ly__known_find(directory, p->name, p->id, &before);
-    int r = answer < 0 ? answer : ly__known_remember(directory, p->name, p->id);
+    char id[LY__ID_TEXT];
+    if (find_id(c, directory, id) < 0)
+        return LY__EXIT_FAILURE;
+    int answer = ly__known_find(directory, p->name, id, &before);
+    int r = answer < 0 || answer == LY__KNOWN_SAME ? answer : ly__known_remember(directory, p->name, id);
     if (r < 0) {
         ly__trust_say("known", directory, r);
         return LY__EXIT_FAILURE;
     }
     if (answer == LY__KNOWN_CHANGED || answer == LY__KNOWN_NEXT)
         ly__cli_say("known", "%s was %s", p->name, *before.id ? before.id : "(cannot be read)");
-    ly__cli_say("known", "%s is remembered as %s", p->name, p->id);
+    ly__cli_say("known", "%s is remembered as %s", p->name, id);
     return 0;
 }
 
@@ -118,8 +143,6 @@ static void check_complete(const struct known *c, const struct argp_state *state
         argp_error(state, "one of list, accept, forget is missing");
     else if (c->action->needs_peer != c->has_peer)
         argp_error(state, c->has_peer ? "%s takes no host" : "%s needs a host", c->action->name);
-    else if (c->action->run == accept_peer && !*c->peer.id)
-        argp_error(state, "accept needs the identity too, as 'lanyard id' prints it there: HOST#ID");
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -143,9 +166,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp argp = {
     .options = options,
     .parser = parse,
-    .args_doc = "list\naccept HOST#ID\nforget HOST",
+    .args_doc = "list\naccept HOST[#ID]\nforget HOST",
     .doc =
         "The machines that this user's lanyard remembers, with their identities.\v"
+        "Without ID, accept connects to HOST, shows its identity and asks. "
         "After accept, HOST is trusted if it has that identity, and with no other, until it announces one.",
 };
 

@@ -5,7 +5,6 @@
  * command that says yes, with the identity in it, so that what is accepted later is what was seen.
  */
 #include "cli/trust.h"
-#include "auth/known.h"
 #include "cli/command.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +28,11 @@ static void say_command(const struct ly__peer *peer, const char *id)
 {
     const char *quote = *peer->name == '[' ? "'" : "";
     fprintf(stderr, "    lanyard known accept %s%s#%s%s\n", quote, peer->name, id, quote);
+}
+
+static const char *shown(const struct ly__known_host *known)
+{
+    return *known->id ? known->id : "(cannot be read)";
 }
 
 /* ---- the question ---- */
@@ -69,18 +73,37 @@ static bool ask_until_answered(int tty)
 }
 
 /* 1: yes; 0: no; -ENOTTY: there is nobody to ask. */
-static int ask(const struct ly__peer *peer, const char *id)
+static int ask(const struct ly__peer *peer, const char *id, const struct ly__known_host *known)
 {
     int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
     if (tty < 0)
         return -ENOTTY;
-    dprintf(tty,
-            "%s is not known here. Its identity is\n    %s\n"
-            "Compare it with what 'lanyard id' says on that machine.\n",
-            peer->name, id);
+    if (known)
+        dprintf(tty, "%s had another key before, with the identity\n    %s\nNow it has\n    %s\n", peer->name,
+                shown(known), id);
+    else
+        dprintf(tty, "%s is not known here. Its identity is\n    %s\n", peer->name, id);
+    dprintf(tty, "Compare it with what 'lanyard id' says on that machine.\n");
     bool yes = ask_until_answered(tty);
     close(tty);
     return yes;
+}
+
+int ly__trust_ask(const char *command, const struct ly__peer *peer, const char *id,
+                  const struct ly__known_host *known)
+{
+    int yes = ask(peer, id, known);
+    if (yes == 1)
+        return 0;
+    if (yes == 0) {
+        ly__cli_say(command, "%s is not trusted", peer->name);
+        return LY_EPEER;
+    }
+    ly__cli_say(command,
+                "%s %s, and there is no terminal to ask on. If 'lanyard id' says %s there:", peer->name,
+                known ? "has another key than before" : "is not known here", id);
+    say_command(peer, id);
+    return LY_EPEER;
 }
 
 /* ---- what to do ---- */
@@ -95,21 +118,10 @@ static int remember(const struct ly__trust *t, const struct ly__peer *peer, cons
 
 static int meet(const struct ly__trust *t, const struct ly__peer *peer, const char *id)
 {
-    int yes = t->accept_new ? 1 : ask(peer, id);
-    if (yes == 1) {
-        if (t->accept_new)
-            ly__cli_say(t->command, "%s is remembered as %s", peer->name, id);
-        return remember(t, peer, id);
-    }
-    if (yes == 0) {
-        ly__cli_say(t->command, "%s is not trusted", peer->name);
-        return LY_EPEER;
-    }
-    ly__cli_say(t->command,
-                "%s is not known here, and there is no terminal to ask on. If 'lanyard id' says %s there:",
-                peer->name, id);
-    say_command(peer, id);
-    return LY_EPEER;
+    if (t->accept_new)
+        ly__cli_say(t->command, "%s is remembered as %s", peer->name, id);
+    int r = t->accept_new ? 0 : ly__trust_ask(t->command, peer, id, NULL);
+    return r < 0 ? r : remember(t, peer, id);
 }
 
 static int refuse(const struct ly__trust *t, const struct ly__peer *peer, const struct ly__known_host *known,
@@ -121,7 +133,7 @@ static int refuse(const struct ly__trust *t, const struct ly__peer *peer, const 
         "    remembered: %s\n    now:        %s\n"
         "Either somebody stands between you and that machine, or it was given a new key. Ask who keeps it what\n"
         "'lanyard id' says there. Only if it says what stands behind 'now':\n",
-        *known->id ? known->id : "(cannot be read)", id);
+        shown(known), id);
     say_command(peer, id);
     return LY_EPEER;
 }

@@ -3,7 +3,7 @@
 #ifndef LY_CLI_TRUST_H
 #define LY_CLI_TRUST_H
 
-#include "auth/peer.h"
+#include "auth/known.h"
 #include <stdbool.h>
 
 struct ly__trust {
@@ -20,6 +20,14 @@ struct ly__trust {
  * it); an error of the file of machines, which was said too.
  */
 int ly__trust(const struct ly__trust *t, const struct ly__peer *peer, const char *id);
+
+/*
+ * Ask on the terminal whether the peer, which has this identity now, is the machine that is meant. known is
+ * what is remembered of it; NULL: nothing. Returns 0 (yes), or LY_EPEER, which was said: no, or there is no
+ * terminal.
+ */
+int ly__trust_ask(const char *command, const struct ly__peer *peer, const char *id,
+                  const struct ly__known_host *known);
 
 /* Say what is wrong with the file of machines. */
 void ly__trust_say(const char *command, const char *directory, int error);

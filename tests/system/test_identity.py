@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: MIT
 """id and known: the machine's key and the machines it remembers. The printed form is computed here anew, by openssl and Python."""
 
+import contextlib
 import hashlib
 import json
 import os
 import pathlib
+import pty
 import resource
 import shutil
+import signal
+import socket
+import ssl
 import subprocess
 import tempfile
+import threading
 import unittest
 
 from peer import PATIENCE, PROGRAM, cli
@@ -104,7 +110,6 @@ class Identity(StateCase):
 
     def test_a_full_disk_leaves_no_key_and_no_litter(self):
         def no_space():
-            import signal
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 
@@ -187,7 +192,6 @@ class Known(StateCase):
 
     def test_a_full_disk_leaves_the_file_as_it_was(self):
         def no_space():
-            import signal
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (60, 60))
 
@@ -198,12 +202,120 @@ class Known(StateCase):
         self.assertEqual(sorted(path.name for path in self.state.iterdir()), ["known", "lock"])
 
     def test_the_command_line(self):
-        for arguments in ([], ["frob"], ["accept"], ["accept", "db"], ["accept", "db#1"], ["forget"], ["forget", "d b"],
+        for arguments in ([], ["frob"], ["accept"], ["accept", "db#1"], ["forget"], ["forget", "d b"],
                           ["list", "db"], ["accept", f"db#{ONE}", "more"], ["forget", "db\x1b[1m"]):
             with self.subTest(arguments):
                 self.assertEqual(self.lanyard("known", *arguments, status=2), "")
                 self.assertNotIn("\x1b", self.said)
         self.assertFalse(self.state.exists())
+
+    def test_accepting_again_keeps_what_was_announced(self):
+        self.state.mkdir(mode=0o700)
+        (self.state / "known").write_text(f"db:7433 {ONE} {TWO}\n")
+        self.lanyard("known", "accept", f"db#{ONE}")
+        self.assertEqual(self.known(), [{"host": "db:7433", "id": ONE, "next": TWO}])
+
+
+class Greeting(StateCase):
+    """accept without an identity: the machine is asked which it has. It is played by Python's ssl."""
+
+    def setUp(self):
+        super().setUp()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(self.listener.close)
+        self.host = f"127.0.0.1:{self.listener.getsockname()[1]}"
+        key, certificate = self.folder / "key", self.folder / "certificate"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=x",
+                        "-keyout", key, "-out", certificate], check=True, capture_output=True)
+        public = subprocess.run(["openssl", "pkey", "-in", key, "-pubout", "-outform", "DER"], capture_output=True, check=True).stdout
+        self.identity = form(public)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(certificate, key)
+
+    def answer(self, handle):
+        """Serve one connection in a thread; it is waited for at the end."""
+        def serve():
+            connection = self.listener.accept()[0]
+            with connection:
+                connection.settimeout(PATIENCE)
+                with contextlib.suppress(OSError):
+                    handle(connection)
+        thread = threading.Thread(target=serve)
+        thread.start()
+        self.addCleanup(thread.join)
+
+    def shake_hands(self, connection):
+        with self.context.wrap_socket(connection, server_side=True) as tls:
+            self.received = tls.recv(100)
+
+    def on_terminal(self, answer):
+        """Run accept on a terminal of its own; gives its status and what the terminal shows."""
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execve(PROGRAM, [PROGRAM, "known", "accept", self.host], self.environment)
+        shown = b""
+        with open(terminal, "r+b", buffering=0) as file:
+            while b"(yes/no) " not in shown:
+                shown += file.read(1000)
+            file.write(answer)
+            with contextlib.suppress(OSError):  # EIO: the other side is closed
+                while more := file.read(1000):
+                    shown += more
+            return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode()
+
+    def known(self):
+        return [json.loads(line) for line in self.lanyard("known", "list", "--json").splitlines()]
+
+    def test_yes_remembers_it_and_nothing_was_sent(self):
+        self.answer(self.shake_hands)
+        status, shown = self.on_terminal(b"yes\n")
+        self.assertEqual(status, 0, shown)
+        self.assertIn(self.identity, shown)
+        self.assertEqual(self.known(), [{"host": self.host, "id": self.identity}])
+        self.doCleanups()
+        self.assertEqual(self.received, b"")
+
+    def test_no_does_not(self):
+        self.answer(self.shake_hands)
+        status, shown = self.on_terminal(b"no\n")
+        self.assertEqual(status, 1, shown)
+        self.assertEqual(self.known(), [])
+
+    def test_without_a_terminal_it_says_the_command(self):
+        self.answer(self.shake_hands)
+        self.lanyard("known", "accept", self.host, status=1, start_new_session=True)
+        self.assertIn(f"    lanyard known accept {self.host}#{self.identity}\n", self.said)
+        self.assertEqual(self.known(), [])
+
+    def test_a_changed_key_is_shown_beside_the_old_one(self):
+        self.lanyard("known", "accept", f"{self.host}#{ONE}")
+        self.answer(self.shake_hands)
+        status, shown = self.on_terminal(b"yes\n")
+        self.assertEqual(status, 0, shown)
+        self.assertIn(ONE, shown)
+        self.assertEqual(self.known(), [{"host": self.host, "id": self.identity}])
+
+    def test_the_same_key_is_no_question(self):
+        self.lanyard("known", "accept", f"{self.host}#{self.identity}")
+        self.answer(self.shake_hands)
+        self.lanyard("known", "accept", self.host, start_new_session=True)
+        self.assertIn("is remembered as", self.said)
+
+    def test_what_speaks_no_tls_is_told(self):
+        self.answer(lambda connection: (connection.recv(1), connection.sendall(b"220 hello\r\n"), connection.recv(1000)))
+        self.lanyard("known", "accept", self.host, status=1)
+        self.assertIn(f"cannot see the key of {self.host}: ", self.said)
+
+    def test_an_older_tls_is_refused(self):
+        self.context.maximum_version = ssl.TLSVersion.TLSv1_2
+        self.answer(self.shake_hands)
+        self.lanyard("known", "accept", self.host, status=1)
+        self.assertIn("cannot see the key", self.said)
+
+    def test_nobody_there_is_told(self):
+        self.listener.close()
+        self.lanyard("known", "accept", self.host, status=1)
+        self.assertIn("connection refused", self.said)
 
 
 if __name__ == "__main__":
