@@ -13,6 +13,7 @@
 #include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -198,11 +199,28 @@ static int take(BIO *memory, struct ly_buffer *ret_pem)
     return 0;
 }
 
+/* Our own form. */
+static bool put_private(uint8_t der[PRIVATE_LENGTH], const struct ly__key *key)
+{
+    BIGNUM *secret = NULL;
+    uint8_t *number = der + sizeof private_head, *middle = number + NUMBER;
+    memcpy(der, private_head, sizeof private_head);
+    memcpy(middle, public_head, sizeof public_head);
+    memcpy(middle + sizeof public_head, key->spki + LY__SPKI_HEAD, LY__POINT);
+    bool done = EVP_PKEY_get_bn_param(key->pair, OSSL_PKEY_PARAM_PRIV_KEY, &secret) == 1 &&
+                BN_bn2binpad(secret, number, NUMBER) == NUMBER;
+    BN_clear_free(secret);
+    return done;
+}
+
 int ly__key_private_pem(const struct ly__key *key, struct ly_buffer *ret_pem)
 {
+    uint8_t der[PRIVATE_LENGTH];
     BIO *memory = BIO_new(BIO_s_secmem());
-    bool written = memory && PEM_write_bio_PKCS8PrivateKey(memory, key->pair, NULL, NULL, 0, NULL, NULL) == 1;
+    bool written = memory && put_private(der, key) &&
+                   PEM_write_bio(memory, PEM_STRING_PKCS8INF, "", der, sizeof der) > 0;
     int r = written ? take(memory, ret_pem) : ly__pair_refusal(-ENOMEM);
+    OPENSSL_cleanse(der, sizeof der);
     BIO_free(memory);
     return r;
 }
