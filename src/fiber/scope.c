@@ -53,7 +53,7 @@ static void inherit_deadline(struct ly_scope *s)
     atomic_store_explicit(&s->deadline, d, memory_order_relaxed);
 }
 
-void ly__scope_init(struct ly_scope *s, struct ly_scope *parent, struct ly__loop *loop)
+LY__HOT void ly__scope_init(struct ly_scope *s, struct ly_scope *parent, struct ly__loop *loop)
 {
     *s = (struct ly_scope){.parent = parent, .loop = loop, .own_deadline = LY_NEVER, .name = ""};
     atomic_init(&s->deadline, LY_NEVER);
@@ -124,7 +124,8 @@ int ly__scope_cancel_fd(struct ly_scope *s)
 
 /* ---- opening and closing ---- */
 
-void ly__scope_enter(struct ly_scope *s, struct ly__task *t, const struct ly_scope_options *options)
+LY__HOT void ly__scope_enter_alone(struct ly_scope *s, struct ly__task *t,
+                                   const struct ly_scope_options *options)
 {
     ly__scope_init(s, t->scope, t->loop);
     s->owner = t;
@@ -133,14 +134,22 @@ void ly__scope_enter(struct ly_scope *s, struct ly__task *t, const struct ly_sco
     if (options && options->deadline)
         s->own_deadline = options->deadline;
 
-    lock(s);
     inherit_deadline(s);
     if (s->parent) {
         ly__list_append(&s->parent->children, &s->in_parent);
         atomic_store(&s->cancelled, !s->shield && is_cancelled(s->parent));
     }
     t->scope = s;
-    unlock(s);
+}
+
+static void enter(struct ly_scope *s, struct ly__task *t, const struct ly_scope_options *options)
+{
+    bool locks = !t->loop;
+    if (locks)
+        pthread_mutex_lock(&ly__threads_lock);
+    ly__scope_enter_alone(s, t, options);
+    if (locks)
+        pthread_mutex_unlock(&ly__threads_lock);
 }
 
 int ly_scope_open(struct ly_scope **ret_scope, const struct ly_scope_options *options)
@@ -149,7 +158,7 @@ int ly_scope_open(struct ly_scope **ret_scope, const struct ly_scope_options *op
     struct ly_scope *s = t ? malloc(sizeof *s) : NULL;
     if (!s)
         return -ENOMEM;
-    ly__scope_enter(s, t, options);
+    enter(s, t, options);
     *ret_scope = s;
     return 0;
 }

@@ -22,8 +22,10 @@ struct ly_scope {
     size_t running;            /* tasks that have not ended */
     atomic_bool cancelled;     /* by itself or by what surrounds it */
     bool shield;               /* what surrounds it does not reach in */
-    _Atomic int64_t deadline;  /* the earliest of its own and, without a shield, its parent's */
-    int64_t own_deadline;      /* as asked for */
+    bool
+        by_signal; /* what cancels it is a signal's handler: it ends a wait in poll(2) without a descriptor */
+    _Atomic int64_t deadline; /* the earliest of its own and, without a shield, its parent's */
+    int64_t own_deadline;     /* as asked for */
     atomic_int cancel_fd; /* threads: an eventfd, readable once cancelled, that waits in poll(2) include; -1:
                              not made yet */
     atomic_int cancel_mail; /* a cancellation from another thread: 0 none, 1 under way, 2 delivered */
@@ -55,8 +57,9 @@ static inline int ly__task_allowed(const struct ly__task *t)
 /* Set up an empty scope below parent (NULL: none) for loop (NULL: for threads). */
 void ly__scope_init(struct ly_scope *s, struct ly_scope *parent, struct ly__loop *loop);
 
-/* As ly_scope_open, in the memory of a task that will not leave the scope any more. */
-void ly__scope_enter(struct ly_scope *s, struct ly__task *t, const struct ly_scope_options *options);
+/* As ly_scope_open, in the memory of a task that will not leave the scope any more, and is its process's only
+ * one. */
+void ly__scope_enter_alone(struct ly_scope *s, struct ly__task *t, const struct ly_scope_options *options);
 
 /* The descriptor that becomes readable when s is cancelled, made at first use; -errno without one. */
 int ly__scope_cancel_fd(struct ly_scope *s);

@@ -8,6 +8,7 @@
 #ifndef LY_FIBER_TASK_H
 #define LY_FIBER_TASK_H
 
+#include "base/hot.h"
 #include "base/list.h"
 #include "fiber/timer.h"
 #include <lanyard/fiber.h>

@@ -30,7 +30,7 @@ __attribute__((noinline)) void ly__trail_leave(int error)
     trail.count = backtrace(trail.frames, LY__TRAIL_MAX);
 }
 
-void ly__trail_forget(void)
+LY__HOT void ly__trail_forget(void)
 {
     trail.error = 0;
 }

@@ -82,7 +82,7 @@ static inline bool is_common(const struct ly_sock *s)
     return __builtin_expect(s->timeout_ms == LY_FOREVER && !s->is_tls, 1);
 }
 
-ssize_t ly_recv(struct ly_sock *s, void *buf, size_t n)
+LY__HOT ssize_t ly_recv(struct ly_sock *s, void *buf, size_t n)
 {
     if (is_common(s) && __builtin_expect(n > 0, 1))
         return ly__io_recv(&s->io, buf, n, 0, LY_NEVER);
@@ -206,7 +206,7 @@ static __attribute__((noinline)) int send_bounded(struct ly_sock *s, const void 
     return s->is_tls ? send_secured(s, &piece, 1, deadline) : send_rest(s, buf, n, 0, deadline);
 }
 
-int ly_sendall(struct ly_sock *s, const void *buf, size_t n)
+LY__HOT int ly_sendall(struct ly_sock *s, const void *buf, size_t n)
 {
     if (!is_common(s))
         return send_bounded(s, buf, n);
@@ -269,7 +269,7 @@ ssize_t ly_sendto(struct ly_sock *s, const void *buf, size_t n, int flags, const
 
 /* Not every kind of wait sees it: select(2) does not call a full Unix socket writable, though a send would
  * fail. */
-int ly_shutdown(struct ly_sock *s, int how)
+LY__HOT int ly_shutdown(struct ly_sock *s, int how)
 {
     int r = s->is_tls ? ly__tls_ops_of(s)->shutdown(s, how) : 0;
     if (shutdown(s->io.fd, how) < 0)

@@ -155,7 +155,7 @@ static void free_sock(struct ly_sock *s)
 }
 
 /* The last one to let go does what was asked for: the mask says what that was. */
-static void let_go(struct ly_sock *s, uint8_t asked)
+LY__HOT static void let_go(struct ly_sock *s, uint8_t asked)
 {
     if (asked & (LY__SOCK_CLOSED | LY__SOCK_FREED))
         ly__sock_end(s);
@@ -170,7 +170,7 @@ void ly__sock_release(struct ly_sock *s)
         let_go(s, left);
 }
 
-static void ask_for(struct ly_sock *s, uint8_t what)
+LY__HOT static void ask_for(struct ly_sock *s, uint8_t what)
 {
     if (!(atomic_fetch_or(&s->files, what) & LY__SOCK_FILES))
         let_go(s, what);
@@ -192,7 +192,7 @@ int ly_sock_dup(const struct ly_sock *s, struct ly_sock **ret_copy)
     return 0;
 }
 
-void ly_sock_close(struct ly_sock *s)
+LY__HOT void ly_sock_close(struct ly_sock *s)
 {
     ask_for(s, LY__SOCK_CLOSED);
 }

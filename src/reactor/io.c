@@ -56,7 +56,7 @@ void ly__io_event(struct ly__io *io, unsigned events)
     }
 }
 
-static void forget(struct ly__io *io)
+LY__HOT static void forget(struct ly__io *io)
 {
     struct ly__reactor *here = ly__loop_here ? ly__loop_here->driver_data : NULL;
     if (here && io->reactor == here && io->reactor_id == here->id) {
@@ -155,6 +155,32 @@ static int64_t thread_deadline(const struct ly__task *t, int64_t deadline)
     return deadline < limit ? deadline : limit;
 }
 
+/* A first short wait of a forked child needs no descriptor for its cancellation, as the signal that cancels
+ * it ends poll(2), too. One that came between the look at the scope and poll(2) is noticed this much later.
+ */
+#define WITHOUT_CANCEL_MS 20
+
+/* Returns 1 if fd is ready, 0 if that did not come soon, or an error of the scopes. */
+static int wait_shortly(struct pollfd *p, const struct ly__task *t, int64_t deadline)
+{
+    bool can = t && t->scope && t->scope->by_signal && atomic_load(&t->scope->cancel_fd) < 0;
+    if (!can || thread_deadline(t, deadline) != LY_NEVER)
+        return 0;
+    int r = ly__task_allowed(t);
+    if (r < 0)
+        return r;
+    return poll(p, 1, WITHOUT_CANCEL_MS) > 0 && !(p->revents & POLLNVAL);
+}
+
+/* Have p wait for the cancellation of the scopes around t. */
+static int add_cancel(struct pollfd *p, const struct ly__task *t)
+{
+    if (!t || !t->scope)
+        return 0;
+    p->fd = ly__scope_cancel_fd(t->scope);
+    return p->fd < 0 ? p->fd : 0;
+}
+
 /* poll(2) one direction of fd, and the cancellation of the scopes around the calling thread. */
 static int wait_in_thread(int fd, enum ly__dir dir, int64_t deadline)
 {
@@ -162,13 +188,14 @@ static int wait_in_thread(int fd, enum ly__dir dir, int64_t deadline)
     ly__release_held_back();
     struct pollfd p[2] = {{.fd = fd, .events = dir == LY__IN ? POLLIN : POLLOUT},
                           {.fd = -1, .events = POLLIN}};
-    if (t && t->scope) {
-        p[1].fd = ly__scope_cancel_fd(t->scope);
-        if (p[1].fd < 0)
-            return p[1].fd;
-    }
+    int r = wait_shortly(p, t, deadline);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    r = add_cancel(&p[1], t);
+    if (r < 0)
+        return r;
     for (;;) {
-        int r = t ? ly__task_allowed(t) : 0;
+        r = t ? ly__task_allowed(t) : 0;
         if (r < 0)
             return r;
         int64_t limit = thread_deadline(t, deadline);
@@ -184,7 +211,8 @@ static int wait_in_thread(int fd, enum ly__dir dir, int64_t deadline)
     }
 }
 
-static __attribute__((noinline)) int wait_outside(struct ly__io *io, enum ly__dir dir, int64_t deadline)
+LY__HOT static __attribute__((noinline)) int wait_outside(struct ly__io *io, enum ly__dir dir,
+                                                          int64_t deadline)
 {
     int r = wait_in_thread(io->fd, dir, deadline);
     if (r == 0)
@@ -203,7 +231,7 @@ static inline __attribute__((always_inline)) int wait_here(struct ly__io *io, en
     return ly__loop_here ? wait_in_fiber(io, dir, deadline) : wait_outside(io, dir, deadline);
 }
 
-int ly__io_wait(struct ly__io *io, enum ly__dir dir, int64_t deadline)
+LY__HOT int ly__io_wait(struct ly__io *io, enum ly__dir dir, int64_t deadline)
 {
     return wait_here(io, dir, deadline);
 }
@@ -234,7 +262,7 @@ void ly__io_look_again(struct ly__io *io)
 
 /* ---- closing ---- */
 
-int ly__io_release(struct ly__io *io)
+LY__HOT int ly__io_release(struct ly__io *io)
 {
     int fd = io->fd;
     if (fd < 0)
@@ -248,7 +276,7 @@ int ly__io_release(struct ly__io *io)
     return fd;
 }
 
-void ly__io_close(struct ly__io *io)
+LY__HOT void ly__io_close(struct ly__io *io)
 {
     int fd = ly__io_release(io);
     if (fd >= 0)
@@ -307,8 +335,8 @@ static void note_short(struct ly__io *io, ssize_t got, size_t asked, int flags)
         set_ready(io, LY__IN, false);
 }
 
-static __attribute__((noinline)) ssize_t receive(struct ly__io *io, void *buf, size_t n, int flags,
-                                                 int64_t deadline)
+LY__HOT static __attribute__((noinline)) ssize_t receive(struct ly__io *io, void *buf, size_t n, int flags,
+                                                         int64_t deadline)
 {
     ssize_t r;
     do {
@@ -322,7 +350,7 @@ static __attribute__((noinline)) ssize_t receive(struct ly__io *io, void *buf, s
     return r;
 }
 
-ssize_t ly__io_recv(struct ly__io *io, void *buf, size_t n, int flags, int64_t deadline)
+LY__HOT ssize_t ly__io_recv(struct ly__io *io, void *buf, size_t n, int flags, int64_t deadline)
 {
     struct ly__loop *l = ly__loop_here;
     struct ly__reactor *reactor = l ? l->driver_data : NULL;
@@ -332,7 +360,7 @@ ssize_t ly__io_recv(struct ly__io *io, void *buf, size_t n, int flags, int64_t d
     return receive(io, buf, n, flags, deadline);
 }
 
-ssize_t ly__io_send(struct ly__io *io, const void *buf, size_t n, int flags, int64_t deadline)
+LY__HOT ssize_t ly__io_send(struct ly__io *io, const void *buf, size_t n, int flags, int64_t deadline)
 {
     CALL(io, LY__OUT, deadline, send(io->fd, buf, n, flags | MSG_DONTWAIT | MSG_NOSIGNAL));
     return r;

@@ -32,6 +32,7 @@
 
 #define KILL_AFTER_MS 1000
 #define LOOK_AT 3 /* how many children without a pidfd are looked at in a turn: more than begin in one */
+#define SPARES 4  /* records of children that are kept for the next ones */
 
 struct child {
     struct ly__list link; /* in ly_server.children or watched */
@@ -39,10 +40,51 @@ struct child {
     int pidfd; /* -1: none yet, or there was no descriptor left for it */
 };
 
+/* The server whose child this process is. Its parent has stored it before the fork already, where it could: a
+ * store in the child would copy a page. */
+static _Atomic(struct ly_server *) forked;
+
+/* The first records are made with the server, so that they lie beside it: on pages that its children have
+ * copied already. */
+static int make_spares(struct ly_server *s)
+{
+    ly__list_init(&s->spare);
+    for (s->spares = 0; s->spares < SPARES; s->spares++) {
+        struct child *c = malloc(sizeof *c);
+        if (!c)
+            return -ENOMEM;
+        ly__list_append(&s->spare, &c->link);
+    }
+    return 0;
+}
+
+static struct child *new_child(struct ly_server *s)
+{
+    struct ly__list *first = ly__list_first(&s->spare);
+    if (!first)
+        return malloc(sizeof(struct child));
+    ly__list_remove(first);
+    s->spares--;
+    return ly__container_of(first, struct child, link);
+}
+
+static void free_child(struct ly_server *s, struct child *c)
+{
+    if (s->spares == SPARES) {
+        free(c);
+        return;
+    }
+    ly__list_append(&s->spare, &c->link);
+    s->spares++;
+}
+
 static int open_children(struct ly_server *s)
 {
     ly__list_init(&s->children);
     ly__list_init(&s->watched);
+    s->begun = NULL;
+    if (make_spares(s) < 0)
+        return -ENOMEM;
     void *shared =
         mmap(NULL, sizeof *s->from_child, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED)
@@ -56,11 +98,13 @@ static int open_children(struct ly_server *s)
 static void forget(struct ly_server *s, struct child *c)
 {
     ly__list_remove(&c->link);
+    if (s->begun == &c->link)
+        s->begun = NULL;
     if (c->pidfd >= 0) {
         epoll_ctl(s->room_fd, EPOLL_CTL_DEL, c->pidfd, NULL);
         close(c->pidfd);
     }
-    free(c);
+    free_child(s, c);
 }
 
 static void close_children(struct ly_server *s)
@@ -70,7 +114,11 @@ static void close_children(struct ly_server *s)
             forget(s, ly__container_of(c, struct child, link));
         ly__list_each_safe (c, &s->watched)
             forget(s, ly__container_of(c, struct child, link));
+        ly__list_each_safe (c, &s->spare)
+            free(ly__container_of(c, struct child, link));
     }
+    struct ly_server *announced = s;
+    atomic_compare_exchange_strong(&forked, &announced, NULL);
     if (s->room_fd >= 0)
         close(s->room_fd);
     if (s->from_child)
@@ -79,7 +127,11 @@ static void close_children(struct ly_server *s)
 
 /* ---- in the child ---- */
 
-static struct ly_scope *request_scope;
+static struct ly_scope *request_scope(void)
+{
+    struct ly_server *s = atomic_load_explicit(&forked, memory_order_relaxed);
+    return s ? s->request : NULL;
+}
 
 static void mark_cancelled(struct ly_scope *s)
 {
@@ -94,19 +146,19 @@ static void mark_cancelled(struct ly_scope *s)
 static void cancel_self(int signal_number)
 {
     int keep = errno;
-    struct ly_scope *inner = ly__task_now ? ly__task_now->scope : NULL;
+    struct ly_scope *inner = ly__task_now ? ly__task_now->scope : NULL, *outermost = request_scope();
     bool shielded = false;
     (void)signal_number;
-    for (struct ly_scope *s = inner; s && s != request_scope; s = s->parent)
+    for (struct ly_scope *s = inner; s && s != outermost; s = s->parent)
         shielded = shielded || s->shield;
-    for (struct ly_scope *s = inner; s && s != request_scope && !shielded; s = s->parent)
+    for (struct ly_scope *s = inner; s && s != outermost && !shielded; s = s->parent)
         mark_cancelled(s);
-    if (request_scope)
-        mark_cancelled(request_scope);
+    if (outermost)
+        mark_cancelled(outermost);
     errno = keep;
 }
 
-static void take_signals(const sigset_t *mask)
+LY__HOT static void take_signals(const sigset_t *mask)
 {
     struct sigaction action = {.sa_handler = cancel_self, .sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
@@ -116,15 +168,29 @@ static void take_signals(const sigset_t *mask)
     sigprocmask(SIG_SETMASK, &open, NULL);
 }
 
-static _Noreturn void be_child(struct ly_server *s, struct ly_request *rq, const sigset_t *mask)
+/* This task goes on in memory of the stack, which the child has to itself already, and the scope is there as
+ * well: where malloc has put them, pages would be copied. There are no other threads yet. */
+LY__HOT static void move_task(struct ly__thread *self, struct ly_scope *scope)
 {
+    *self = *ly__container_of(ly__task_now, struct ly__thread, task);
+    ly__list_init(&self->task.in_scope);
+    ly__task_now = &self->task;
+    ly__scope_enter_alone(scope, &self->task, &(struct ly_scope_options){.name = "request"});
+    scope->by_signal = true;
+}
+
+LY__HOT static _Noreturn void be_child(struct ly_server *s, struct ly_request *rq, const sigset_t *mask)
+{
+    struct ly__thread self;
+    struct ly_scope scope;
     s->is_child = true;
     ly__server_here = s;
     for (int i = 0; i < s->listeners && !s->datagrams; i++)
         ly_sock_close(s->listener[i]);
-    struct ly_scope scope; /* not from malloc, whose pages would be copied for it */
-    ly__scope_enter(&scope, ly__task_now, &(struct ly_scope_options){.name = "request"});
-    request_scope = &scope;
+    move_task(&self, &scope);
+    s->request = &scope;
+    if (atomic_load_explicit(&forked, memory_order_relaxed) != s)
+        atomic_store_explicit(&forked, s, memory_order_relaxed);
     take_signals(mask);
     int r = ly__request_run(rq, &s->counters[0]);
     ly__request_close(rq);
@@ -163,28 +229,38 @@ static void get_pidfd(struct ly_server *s, struct child *c)
     }
 }
 
-static int start(struct ly_server *s, struct ly_request *rq)
+/* See forked. Another server's stays: it may be the one whose child this process is itself. */
+static void announce(struct ly_server *s)
+{
+    struct ly_server *none = NULL;
+    if (!atomic_load_explicit(&forked, memory_order_relaxed))
+        atomic_compare_exchange_strong(&forked, &none, s);
+}
+
+LY__HOT static int start(struct ly_server *s, struct ly_request *rq)
 {
     sigset_t mask;
-    struct child *c = malloc(sizeof *c);
+    struct child *c = new_child(s);
     if (!c)
         return -ENOMEM;
+    announce(s);
     pid_t pid = fork_ready(&mask);
     if (pid == 0)
         be_child(s, rq, &mask);
     if (pid < 0) {
-        free(c);
+        free_child(s, c);
         return (int)pid;
     }
     c->pid = pid;
     c->pidfd = -1;
     ly__list_append(&s->children, &c->link);
+    s->begun = &c->link;
     if (!s->datagrams)
         ly_sock_close(rq->sock);
     return 0;
 }
 
-static void begin(struct ly_server *s, const struct ly__arrival *a)
+LY__HOT static void begin(struct ly_server *s, const struct ly__arrival *a)
 {
     struct ly__tls_sock sock;
     struct ly_request own, *rq = ly__request_of(s, a, &own, &sock);
@@ -204,24 +280,30 @@ static void begin(struct ly_server *s, const struct ly__arrival *a)
 /* ---- children that end ---- */
 
 /* Has it ended? Then it is forgotten, and its failure counted. */
-static void look_at(struct ly_server *s, struct child *c)
+static bool look_at(struct ly_server *s, struct child *c)
 {
     siginfo_t info = {0};
     int r = waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOHANG);
     if (r < 0 ? errno != ECHILD : info.si_pid == 0)
-        return;
+        return false;
     if (r == 0 && (info.si_code != CLD_EXITED || info.si_status != 0))
         ly__count(&s->counters[0].failed);
     forget(s, c);
     atomic_fetch_sub(&s->counters[0].active, 1);
     ly__slot_give(s);
+    return true;
 }
 
-/* Of those that are not watched, some, the oldest first. */
-static void look_at_some(struct ly_server *s, int some)
+/* Of those that are not watched, some, the oldest first; but not the one that has just begun, which can
+ * hardly have ended, and not while somebody waits to be accepted: the look after that is soon enough. */
+static void look_at_some(struct ly_server *s)
 {
+    const struct ly__list *begun = s->begun;
+    int some = s->has_arrival ? 0 : LOOK_AT;
+    s->begun = NULL;
+    s->has_arrival = false;
     ly__list_each_safe (l, &s->children) {
-        if (some-- == 0)
+        if (some-- <= 0 || l == begun)
             return;
         look_at(s, ly__container_of(l, struct child, link));
     }
@@ -233,7 +315,7 @@ static void collect(struct ly_server *s)
     int n = ly__list_empty(&s->watched) ? 0 : epoll_wait(s->room_fd, events, 32, 0);
     for (int i = 0; i < n; i++)
         look_at(s, events[i].data.ptr);
-    look_at_some(s, LOOK_AT);
+    look_at_some(s);
 }
 
 /* See struct ly__policy. Where there is no descriptor for one, it stays among those that are looked at. */
@@ -243,6 +325,8 @@ static bool watch(struct ly_server *s, bool now)
         return ly__list_empty(&s->children);
     ly__list_each_safe (l, &s->children) {
         struct child *c = ly__container_of(l, struct child, link);
+        if (look_at(s, c))
+            continue;
         get_pidfd(s, c);
         if (c->pidfd >= 0) {
             ly__list_remove(l);

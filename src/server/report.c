@@ -17,14 +17,13 @@
 #include "fiber/trail.h"
 #include "server/server.h"
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #define REPORT_MAX 4096
 #define CALL_MAX 192
-
-extern const char __start_ly_steps[], __stop_ly_steps[]; /* by the linker */
 
 struct text {
     char bytes[REPORT_MAX];
@@ -44,8 +43,8 @@ static __attribute__((format(printf, 2, 3))) void add(struct text *t, const char
 
 static bool is_step_caller(const void *frame)
 {
-    const char *at = frame;
-    return at >= __start_ly_steps && at < __stop_ly_steps;
+    uintptr_t at = (uintptr_t)frame;
+    return at > (uintptr_t)ly__step && at <= (uintptr_t)ly__step_end;
 }
 
 /* The function that a request's step is. */

@@ -45,16 +45,24 @@ bool ly__request_verify(struct ly_request *rq, struct ly__counters *counters)
     return false;
 }
 
-LY__STEPS static int step(struct ly_request *rq, struct ly__counters *counters,
-                          int (*fn)(struct ly_request *), const char *where)
+/* noclone: there is one label. It also makes the call come back here. */
+LY__HOT __attribute__((noinline, noclone)) int ly__step(int (*fn)(struct ly_request *), struct ly_request *rq)
 {
-    int r = fn ? fn(rq) : 0;
+    int r = fn(rq);
+    __asm__ volatile(".globl ly__step_end\n.hidden ly__step_end\nly__step_end:" : "+r"(r));
+    return r;
+}
+
+static int step(struct ly_request *rq, struct ly__counters *counters, int (*fn)(struct ly_request *),
+                const char *where)
+{
+    int r = fn ? ly__step(fn, rq) : 0;
     if (r < 0)
         ly__request_fail(rq, counters, where, r);
     return r < 0 ? r : 0;
 }
 
-LY__STEPS int ly__request_run(struct ly_request *rq, struct ly__counters *counters)
+LY__HOT int ly__request_run(struct ly_request *rq, struct ly__counters *counters)
 {
     const struct ly_handler *h = &rq->server->options.handler;
     ly__trail_forget();
@@ -68,7 +76,7 @@ LY__STEPS int ly__request_run(struct ly_request *rq, struct ly__counters *counte
     return r < 0 ? r : f;
 }
 
-void ly__request_close(struct ly_request *rq)
+LY__HOT void ly__request_close(struct ly_request *rq)
 {
     if (rq->gathered)
         ly__reply_drop_gathered(rq);

@@ -54,8 +54,8 @@ struct ly__policy {
     void (*room)(struct ly_server *s);
     /* Look which requests have ended, without waiting. May be NULL. */
     void (*collect)(struct ly_server *s);
-    /* The loop is about to wait: have room_fd tell the end of what runs. now false: false instead, where that
-     * costs more than a look in LY__LOOK_MS at what has ended until then. May be NULL. */
+    /* The loop is about to wait: have room_fd tell the end of what runs, and look at what has ended already.
+     * now false: false instead, where that costs more than a look in LY__LOOK_MS. May be NULL. */
     bool (*watch)(struct ly_server *s, bool now);
     /* Cancel what runs. May be NULL. */
     void (*cancel)(struct ly_server *s);
@@ -124,13 +124,18 @@ struct ly_server {
     int workers;
 
     /* the policies' own */
-    struct ly__worker *worker;   /* fibers */
-    pthread_cond_t worker_ready; /* fibers: some worker's state has changed */
-    int handed_out_fd;           /* fibers: an eventfd, readable once the one acceptor has ended; else -1 */
-    struct ly_scope threads;     /* threading: a scope without an owner; its tasks may outlive the call that
-                                    started them */
-    struct ly__list children;    /* forking: those without a pidfd */
-    struct ly__list watched;     /* forking: those with one, in room_fd */
+    struct ly__worker *worker;    /* fibers */
+    pthread_cond_t worker_ready;  /* fibers: some worker's state has changed */
+    int handed_out_fd;            /* fibers: an eventfd, readable once the one acceptor has ended; else -1 */
+    struct ly_scope threads;      /* threading: a scope without an owner; its tasks may outlive the call that
+                                     started them */
+    struct ly__list children;     /* forking: those without a pidfd */
+    struct ly__list watched;      /* forking: those with one, in room_fd */
+    struct ly__list spare;        /* forking: records for further ones */
+    int spares;                   /* forking: how many of these */
+    const struct ly__list *begun; /* forking: the child begun since children were looked at; NULL: none */
+    bool has_arrival;             /* the wait that has just ended was ended by something to take */
+    struct ly_scope *request;     /* forking: in the child, what SIGTERM cancels */
 };
 
 /* ---- ending (shutdown.c) ---- */

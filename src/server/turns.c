@@ -17,19 +17,25 @@
 struct gate {
     struct ly_server *server;
     struct ly__acceptor acceptor;
-    /* one for each of the server's; several with the fiber policy only. NULL: those of the sockets, of which
-     * answers to datagrams go out */
-    struct ly__io *listener;
+    /* one for each of the server's: only, or more in memory of their own, with the fiber policy alone. NULL:
+     * those of the sockets, of which answers to datagrams go out */
+    struct ly__io *listener, only;
     struct ly__batch batch; /* of a datagram server */
     struct ly__io stop, cancel, room;
     struct ly__io *few[LY__WAIT_FEW], **ios; /* what a turn waits for: few, or more in memory of their own */
     bool stops;                              /* a request to stop counts: ly_serve_forever */
 };
 
+static void free_listeners(struct gate *g)
+{
+    if (g->listener != &g->only)
+        free(g->listener);
+}
+
 static int watch_listeners(struct gate *g)
 {
     struct ly_server *s = g->server;
-    g->listener = calloc((size_t)s->listeners, sizeof *g->listener);
+    g->listener = s->listeners == 1 ? &g->only : calloc((size_t)s->listeners, sizeof *g->listener);
     if (!g->listener)
         return -ENOMEM;
     for (int i = 0; i < s->listeners; i++)
@@ -61,7 +67,7 @@ static int gate_init(struct gate *g, struct ly_server *s, int batch)
     g->ios =
         s->listeners + 2 > LY__WAIT_FEW ? calloc((size_t)s->listeners + 2, sizeof(struct ly__io *)) : g->few;
     if (!g->ios) {
-        free(g->listener);
+        free_listeners(g);
         ly__batch_done(&g->batch);
         return -ENOMEM;
     }
@@ -75,7 +81,7 @@ static void gate_done(struct gate *g)
 {
     for (int i = 0; g->listener && i < g->server->listeners; i++)
         ly__io_release(&g->listener[i]);
-    free(g->listener);
+    free_listeners(g);
     if (g->ios != g->few)
         free((void *)g->ios);
     ly__batch_done(&g->batch);
@@ -188,14 +194,19 @@ static int try_one(struct gate *g, bool *ret_blocked)
 static int wait_watching(struct gate *g, struct ly__io *const *ios, int n, bool now, int64_t deadline)
 {
     struct ly_server *s = g->server;
-    if (!s->policy->watch || s->policy->watch(s, now))
+    if (!s->policy->watch)
         return ly__wait_any(ios, n, deadline);
-    int64_t look = ly_deadline(LY__LOOK_MS);
-    int r = ly__wait_any(ios, n, earlier(deadline, look));
-    if (r != -ETIMEDOUT || look >= deadline || ly_cancelled() < 0)
-        return r;
-    s->policy->collect(s);
-    s->policy->watch(s, true);
+    if (!now && !s->policy->watch(s, false)) {
+        int64_t look = ly_deadline(LY__LOOK_MS);
+        int r = ly__wait_any(ios, n, earlier(deadline, look));
+        s->has_arrival = r == 0;
+        if (r != -ETIMEDOUT || look >= deadline || ly_cancelled() < 0)
+            return r;
+        now = true;
+    }
+    int active = atomic_load(&s->active);
+    if (now && s->policy->watch(s, true) && atomic_load(&s->active) < active)
+        return 0; /* one has ended that nobody is told of any more */
     return ly__wait_any(ios, n, deadline);
 }
 
@@ -254,8 +265,8 @@ static int serve(struct gate *g)
     g->stops = true;
     while (r >= 0 && ly__accepts(s)) {
         r = turn(g, wakes ? ly_deadline(s->options.poll_interval_ms) : LY_NEVER);
-        if (r == -ETIMEDOUT && ly_cancelled() == 0)
-            r = 0;
+        if (r == -ETIMEDOUT) /* our own, unless the scopes around have ended just now */
+            r = ly_cancelled();
         after_turn(s, true);
     }
     return r < 0 ? r : 0;

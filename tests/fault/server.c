@@ -133,6 +133,12 @@ static int serving(enum ly_policy policy, const char *name, unsigned long nth)
     return with_visitor(policy, name, nth, ly_serve_forever);
 }
 
+/* Where one task serves, memory is taken when the server opens and not after. */
+static bool may_be_unused(const char *name, enum ly_policy policy)
+{
+    return strcmp(name, "any-alloc") == 0 && (policy == LY_SEQUENTIAL || policy == LY_FORKING);
+}
+
 static void fail_each(enum ly_policy policy, int (*path)(enum ly_policy, const char *, unsigned long))
 {
     path(policy, "any-syscall", 1000000); /* what is made once and stays */
@@ -147,7 +153,7 @@ static void fail_each(enum ly_policy policy, int (*path)(enum ly_policy, const c
             assert_int_equal(errno, ECHILD);
             if (hit)
                 continue;
-            assert_true(nth > 1); /* else nothing was failed at all */
+            assert_true(nth > 1 || may_be_unused(names[i], policy)); /* else nothing was failed at all */
             break;
         }
 }
