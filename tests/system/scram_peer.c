@@ -35,11 +35,11 @@ static int find(void *arg, const char *name, struct ly__scram_secret *ret_secret
 
 static void read_hex(const char *text, uint8_t *out, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        unsigned byte;
-        if (sscanf(text + 2 * i, "%2x", &byte) != 1)
+    for (size_t i = 0; i < n; i++, text += 2) {
+        char pair[3] = {text[0], text[0] ? text[1] : '\0', '\0'}, *end;
+        out[i] = (uint8_t)strtoul(pair, &end, 16);
+        if (end != pair + 2)
             die("a binding has 64 digits");
-        out[i] = (uint8_t)byte;
     }
 }
 
