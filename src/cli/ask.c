@@ -14,8 +14,17 @@ static const char *field(struct ly_json header, const char *name, char *buf, siz
 
 const char *ly__remote_text(struct ly_json header, char *buf, size_t cap)
 {
-    if (ly_json_equal(ly_json_get(header, "error"), "EAGAIN"))
-        return "the server has too many such requests at once; try later";
+    static const struct {
+        const char *error, *text;
+    } rows[] = {
+        {"EAGAIN", "the server has too many such requests at once; try later"},
+        {"LY_EROLE", "you do not have the role that this needs; there, 'lanyard user role' gives it"},
+        {"LY_ELOGIN", "the server wants to know who you are, and that needs TLS: name it without tcp://"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (ly_json_equal(ly_json_get(header, "error"), rows[i].error))
+            return rows[i].text;
+    }
     return field(header, "text", buf, cap, "the server reported an error without a text");
 }
 
@@ -39,9 +48,7 @@ static int send_request(struct ly__client *c, const char *cmd, int64_t id)
     if (r == 0)
         r = ly_frame_end(&head, 0);
     if (r == 0)
-        r = ly_frame_send(c->stream, &head, NULL, 0);
-    if (r == 0)
-        r = ly_stream_flush(c->stream);
+        r = ly__client_request(c, &head);
     ly_buffer_done(&head);
     return r;
 }
@@ -56,7 +63,8 @@ int ly__ask(struct ly__client *c, const char *command, const char *cmd, int64_t 
     if (r == 0)
         r = LY_EEOF;
     if (r < 0) {
-        ly__cli_say(command, "no answer from %s: %s", c->address, ly_error_text(r));
+        if (!ly__client_has_said(c))
+            ly__cli_say(command, "no answer from %s: %s", c->address, ly_error_text(r));
         return r;
     }
     if (ly_json_type(ly_json_get(ret_frame->header, "error")) != LY_JSON_NONE) {

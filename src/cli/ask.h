@@ -3,7 +3,7 @@
 #ifndef LY_CLI_ASK_H
 #define LY_CLI_ASK_H
 
-#include "cli/host.h"
+#include "cli/client.h"
 #include <lanyard/frame.h>
 
 /*

@@ -22,6 +22,7 @@ int ly__cli_exec(int argc, char **argv);
 int ly__cli_ping(int argc, char **argv);
 int ly__cli_audit(int argc, char **argv);
 int ly__cli_version(int argc, char **argv);
+int ly__cli_pair(int argc, char **argv);
 int ly__cli_id(int argc, char **argv);
 int ly__cli_known(int argc, char **argv);
 int ly__cli_put(int argc, char **argv);

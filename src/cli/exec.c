@@ -43,6 +43,15 @@ static void add_variable(struct argp_state *state, struct exec *e, const char *v
         e->env[e->nenv++] = variable;
 }
 
+/* Whether a word without a command so far is a HOST: the line for the shell may still come. */
+static bool is_before_shell(const char *arg, const struct argp_state *state)
+{
+    bool comes = false;
+    for (int i = state->next; i < state->argc; i++)
+        comes = comes || strncmp(state->argv[i], "--s", 3) == 0;
+    return state->arg_num == 0 && (comes || ly__host_is(arg));
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct exec *e = state->input;
@@ -64,7 +73,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         e->no_stdin = true;
         return 0;
     case ARGP_KEY_ARG:
-        if (!e->remote.argv && !e->remote.shell && (state->arg_num > 0 || !ly__host_is(arg)))
+        if (!e->remote.argv && !e->remote.shell && !is_before_shell(arg, state))
             argp_error(state, "the command stands behind --, as in: lanyard exec %s%s-- %s",
                        e->remote.host ? e->remote.host : "", e->remote.host ? " " : "", arg);
         if (state->arg_num > 0)
@@ -84,6 +93,7 @@ static const struct argp argp = {
     .options = options,
     .parser = parse,
     .args_doc = "[HOST] -- COMMAND [ARGUMENT...]\n[HOST] --shell LINE",
+    .children = ly__client_argp,
     .doc =
         "Run a command there, with standard input, output and error here.\v"
         "The exit status is the command's; 128+N if signal N ended it; 124 if --timeout did; 255 if it could not be "

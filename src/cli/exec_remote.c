@@ -96,7 +96,7 @@ static int send_request(struct ly__remote *r)
     if (e == 0)
         e = ly_frame_end(&head, 0);
     if (e == 0)
-        e = send_frame(r, &head, NULL, 0);
+        e = ly__client_request(&r->client, &head);
     ly_buffer_done(&head);
     return e;
 }
@@ -243,6 +243,8 @@ int ly__remote_run(const struct ly__remote_options *options)
     if (ly__client_open(&r.client, "exec", options->host) < 0)
         return LY__EXIT_EXEC;
     int e = send_request(&r);
+    if (ly__client_has_said(&r.client))
+        return LY__EXIT_EXEC;
     int status = e < 0 ? fail("cannot send the request", e)
                        : ly_run(run, &r, &(struct ly_run_options){.reactor = "poll"});
     if (status < 0)

@@ -3,7 +3,7 @@
 #ifndef LY_CLI_EXEC_REMOTE_H
 #define LY_CLI_EXEC_REMOTE_H
 
-#include "cli/host.h"
+#include "cli/client.h"
 #include <lanyard/buffer.h>
 #include <lanyard/channel.h>
 #include <lanyard/process.h>

@@ -206,7 +206,7 @@ static int take_source(struct ly__get *g, int i, struct source *ret)
 
 static bool is_on_same_machine(const struct ly__get *g, int i)
 {
-    char host[LY_ADDRESS_TEXT] = "";
+    char host[LY__HOST_TEXT] = "";
     const char *path;
     return ly__host_split(g->arguments.sources[i], host, &path) >= 0 && strcmp(host, g->target.host) == 0;
 }
@@ -310,7 +310,7 @@ static void find_total(struct ly__get *g)
 /* Whether the destination makes sense. Returns 0 or an error that was said. */
 static int find_out(struct ly__get *g)
 {
-    char host[LY_ADDRESS_TEXT];
+    char host[LY__HOST_TEXT];
     const char *path, *destination = g->arguments.destination;
     size_t n = strlen(destination);
     bool must = g->arguments.count > 1 || (n > 0 && destination[n - 1] == '/');

@@ -44,6 +44,7 @@ static const struct argp argp = {
     .options = options,
     .parser = parse,
     .args_doc = "[[HOST]:PATH...]",
+    .children = ly__client_argp,
     .doc = "List directories in what a machine serves; without PATH, the top.",
 };
 

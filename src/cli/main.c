@@ -19,6 +19,7 @@ static const struct ly__cli_command commands[] = {
     {"mkdir", "make directories there", ly__cli_mkdir},
     {"mv", "rename there", ly__cli_mv},
     {"rm", "remove files there", ly__cli_rm},
+    {"pair", "make this machine known to another", ly__cli_pair},
     {"id", "say who this machine is", ly__cli_id},
     {"known", "the machines that are remembered", ly__cli_known},
     {"audit", "show who did what on this machine", ly__cli_audit},
@@ -95,8 +96,8 @@ static void print_help(FILE *to)
     fprintf(to, "  %-9s %s\n\n", "help", "this text, or a command's own with its name");
     fprintf(
         to,
-        "A machine is named unix:PATH or tcp://127.0.0.1:PORT; by default it is $LANYARD_HOST, else your own server\n"
-        "on this machine. 'lanyard COMMAND --help' has the rest.\n");
+        "A machine is named [USER@]NAME[:PORT], or unix:PATH; by default it is $LANYARD_HOST, else your own server on\n"
+        "this machine. 'lanyard COMMAND --help' has the rest.\n");
 }
 
 static int run_help(int argc, char **argv)

@@ -33,6 +33,7 @@ static const struct argp argp = {
     .options = options,
     .parser = parse,
     .args_doc = "[HOST]:PATH...",
+    .children = ly__client_argp,
     .doc = "Make directories in what a machine serves.",
 };
 

@@ -29,6 +29,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp argp = {
     .parser = parse,
     .args_doc = "[HOST]:FROM [[HOST]:]TO",
+    .children = ly__client_argp,
     .doc = "Rename a file or directory in what a machine serves. TO is on the same machine; a file there is "
            "replaced, and into a directory it is moved.",
 };
@@ -76,7 +77,7 @@ int ly__cli_mv(int argc, char **argv)
 {
     struct mv c = {0};
     struct ly__target t;
-    char host[LY_ADDRESS_TEXT];
+    char host[LY__HOST_TEXT];
     const char *to;
     if (ly__cli_parse(&argp, argc, argv, 0, &c) != 0)
         return LY__EXIT_USAGE;

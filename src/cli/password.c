@@ -131,3 +131,25 @@ int ly__password_choose(const struct ly__password_source *source, const char *co
         explicit_bzero(ret, LY__PASSWORD_SIZE);
     return r < 0 ? -1 : r;
 }
+
+/* ---- for a login ---- */
+
+static int end(const char *command, const char *from, int r, char ret[LY__PASSWORD_SIZE])
+{
+    if (r < 0) {
+        explicit_bzero(ret, LY__PASSWORD_SIZE);
+        if (r != -ENXIO)
+            say_failure(command, from, r);
+    }
+    return r;
+}
+
+int ly__password_read(const char *command, const char *file, char ret[LY__PASSWORD_SIZE])
+{
+    return end(command, file, read_file(file, ret), ret);
+}
+
+int ly__password_ask(const char *command, const char *question, char ret[LY__PASSWORD_SIZE])
+{
+    return end(command, "the terminal", ly__prompt_secret(question, ret, LY__PASSWORD_SIZE), ret);
+}

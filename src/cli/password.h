@@ -26,4 +26,10 @@ extern const struct argp ly__password_argp;
 int ly__password_choose(const struct ly__password_source *source, const char *command, const char *user,
                         char ret[LY__PASSWORD_SIZE]);
 
+/* For a login. Get a password that there is already: from a file's first line, or by prompt. Say what is
+ * wrong, in the name of command, but not that there is no terminal (-ENXIO). Return the length, or an error.
+ * The caller wipes it. */
+int ly__password_read(const char *command, const char *file, char ret[LY__PASSWORD_SIZE]);
+int ly__password_ask(const char *command, const char *question, char ret[LY__PASSWORD_SIZE]);
+
 #endif

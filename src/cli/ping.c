@@ -34,6 +34,7 @@ static const struct argp argp = {
     .options = options,
     .parser = parse,
     .args_doc = "[HOST]",
+    .children = ly__client_argp,
     .doc = "Ask a server for an answer, and say how long the round trips took.",
 };
 

@@ -338,7 +338,8 @@ static int find_out(struct put *p)
 
     p->into = type == 'd';
     if (type < 0) {
-        ly__cli_say("put", "%s: %s", t->path, ly_error_text(type));
+        if (!ly__client_has_said(&t->client))
+            ly__cli_say("put", "%s: %s", t->path, ly_error_text(type));
         return type;
     }
     if (!must || p->into)
@@ -362,7 +363,7 @@ static void widen(struct ly_sock *sock)
 /* Whether a source that is missing was meant to be one there; it is said if so. */
 static bool is_elsewhere(const char *source)
 {
-    char host[LY_ADDRESS_TEXT];
+    char host[LY__HOST_TEXT];
     const char *path;
     struct stat st;
     if (ly__host_split(source, host, &path) == 0 || lstat(source, &st) == 0)
@@ -382,7 +383,7 @@ static int put(struct put *p)
         return LY__EXIT_OURS;
     widen(ly_stream_sock(p->target.client.stream));
     if (find_out(p) < 0 || begin(p) < 0)
-        return p->target.connected ? LY__EXIT_PARTIAL : LY__EXIT_OURS;
+        return ly__client_has_said(&p->target.client) ? LY__EXIT_OURS : LY__EXIT_PARTIAL;
     if (ly__progress_new(&p->progress, "put", p->arguments.style) < 0)
         return LY__EXIT_OURS;
     int r = transfer(p);

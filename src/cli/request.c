@@ -23,11 +23,12 @@ void ly__target_done(struct ly__target *t)
 
 int ly__target_take(struct ly__target *t, const char *argument)
 {
-    char host[LY_ADDRESS_TEXT] = "";
+    char host[LY__HOST_TEXT] = "";
     int r = ly__host_split(argument, host, &t->path);
 
     if (r < 0) {
-        ly__cli_say(t->command, "%s: expected HOST:PATH, as in unix:/run/x.sock:docs or :docs", argument);
+        ly__cli_say(t->command, "%s: expected HOST:PATH, as in lab:docs, unix:/run/x.sock:docs or :docs",
+                    argument);
         return r;
     }
     if (r == 0)
@@ -57,9 +58,7 @@ int ly__target_send(struct ly__target *t, int r)
 {
     if (r == 0)
         r = ly_frame_end(&t->head, 0);
-    if (r == 0)
-        r = ly_frame_send(t->client.stream, &t->head, NULL, 0);
-    return r < 0 ? r : ly_stream_flush(t->client.stream);
+    return r < 0 ? r : ly__client_request(&t->client, &t->head);
 }
 
 int ly__target_receive(struct ly__target *t, int r, struct ly_frame *ret_frame)
@@ -79,6 +78,8 @@ int ly__target_receive(struct ly__target *t, int r, struct ly_frame *ret_frame)
 
 void ly__target_say(const struct ly__target *t, int error, const struct ly_frame *f)
 {
+    if (ly__client_has_said(&t->client))
+        return;
     if (error == LY_EREMOTE)
         ly__say_remote(t->command, f->header);
     else

@@ -3,7 +3,7 @@
 #ifndef LY_CLI_REQUEST_H
 #define LY_CLI_REQUEST_H
 
-#include "cli/host.h"
+#include "cli/client.h"
 
 #include <lanyard/buffer.h>
 #include <lanyard/frame.h>
@@ -13,10 +13,10 @@ struct ly__target {
     const char *command;      /* for messages */
     struct ly__client client; /* open if connected */
     bool connected;
-    char host[LY_ADDRESS_TEXT]; /* as the argument had it */
-    const char *path;           /* of the last argument; borrowed from it */
-    int64_t id;                 /* of the last request */
-    struct ly_buffer head;      /* of the request in hand */
+    char host[LY__HOST_TEXT]; /* as the argument had it */
+    const char *path;         /* of the last argument; borrowed from it */
+    int64_t id;               /* of the last request */
+    struct ly_buffer head;    /* of the request in hand */
 };
 
 void ly__target_init(struct ly__target *t, const char *command);
@@ -36,7 +36,7 @@ int ly__target_send(struct ly__target *t, int r);
  */
 int ly__target_receive(struct ly__target *t, int r, struct ly_frame *ret_frame);
 
-/* Say why a request failed, with what the frame tells if the error is LY_EREMOTE. */
+/* Say why a request failed, with what the frame tells if the error is LY_EREMOTE; not twice. */
 void ly__target_say(const struct ly__target *t, int error, const struct ly_frame *f);
 
 /* The whole of a request with one answer. r: of adding the fields. Returns 0, or an error that was said. */

@@ -30,6 +30,7 @@ static const struct argp argp = {
     .options = options,
     .parser = parse,
     .args_doc = "[HOST]:PATH...",
+    .children = ly__client_argp,
     .doc = "Remove files in what a machine serves.",
 };
 

@@ -25,6 +25,7 @@ static const struct argp argp = {
     .options = options,
     .parser = parse,
     .args_doc = "[HOST]:PATH...",
+    .children = ly__client_argp,
     .doc = "Say type, permissions, size and time of files in what a machine serves.",
 };
 

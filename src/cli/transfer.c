@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/transfer.h"
 
-#include "cli/host.h"
+#include "cli/client.h"
 
 enum { KEY_ALL = 256 };
 
@@ -51,6 +51,7 @@ int ly__transfer_parse(struct ly__transfer_arguments *a, int argc, char **argv, 
         .options = parents ? options : options + 1,
         .parser = parse,
         .args_doc = args_doc,
+        .children = ly__client_argp,
         .doc = doc,
     };
     return ly__cli_parse(&argp, argc, argv, 0, a);
@@ -64,7 +65,7 @@ void ly__transfer_hint(const struct ly__transfer_arguments *a, const char *comma
 
 bool ly__transfer_is_there(const char *argument, const char *command)
 {
-    char host[LY_ADDRESS_TEXT];
+    char host[LY__HOST_TEXT];
     const char *path;
     if (ly__host_split(argument, host, &path) != 0)
         return true; /* also a wrong one, which is told when it is used */

@@ -89,21 +89,24 @@ static int ask(const struct ly__peer *peer, const char *id, const struct ly__kno
     return yes;
 }
 
+static int say_unasked(const char *command, const struct ly__peer *peer, const char *id,
+                       const struct ly__known_host *known)
+{
+    ly__cli_say(command, "%s %s, and there is nobody to ask. If 'lanyard id' says %s there:", peer->name,
+                known ? "has another key than before" : "is not known here", id);
+    say_command(peer, id);
+    return LY_EPEER;
+}
+
 int ly__trust_ask(const char *command, const struct ly__peer *peer, const char *id,
                   const struct ly__known_host *known)
 {
     int yes = ask(peer, id, known);
-    if (yes == 1)
-        return 0;
-    if (yes == 0) {
+    if (yes < 0)
+        return say_unasked(command, peer, id, known);
+    if (yes == 0)
         ly__cli_say(command, "%s is not trusted", peer->name);
-        return LY_EPEER;
-    }
-    ly__cli_say(command,
-                "%s %s, and there is no terminal to ask on. If 'lanyard id' says %s there:", peer->name,
-                known ? "has another key than before" : "is not known here", id);
-    say_command(peer, id);
-    return LY_EPEER;
+    return yes ? 0 : LY_EPEER;
 }
 
 /* ---- what to do ---- */
@@ -120,6 +123,8 @@ static int meet(const struct ly__trust *t, const struct ly__peer *peer, const ch
 {
     if (t->accept_new)
         ly__cli_say(t->command, "%s is remembered as %s", peer->name, id);
+    else if (t->is_batch)
+        return say_unasked(t->command, peer, id, NULL);
     int r = t->accept_new ? 0 : ly__trust_ask(t->command, peer, id, NULL);
     return r < 0 ? r : remember(t, peer, id);
 }

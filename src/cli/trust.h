@@ -10,6 +10,7 @@ struct ly__trust {
     const char *command;   /* for messages */
     const char *directory; /* the state directory; it is there */
     bool accept_new;       /* a machine that is not remembered is remembered without a question */
+    bool is_batch;         /* nobody is asked: as without a terminal */
 };
 
 /*

@@ -29,6 +29,7 @@ static const struct argp argp = {
     .options = options,
     .parser = parse,
     .args_doc = "[HOST]",
+    .children = ly__client_argp,
     .doc = "Say which version this is. With HOST, ask the server there for its own too.",
 };
 

@@ -1,0 +1,619 @@
+# SPDX-License-Identifier: MIT
+"""The commands over the network: TLS, the server's key, logging in, pairing, and each way in which that fails."""
+
+import json
+import os
+import pathlib
+import pty
+import re
+import select
+import shutil
+import socket
+import ssl
+import subprocess
+import tempfile
+import termios
+import time
+import unittest
+
+from false_server import FalseServer, announce, honest, identity, knows_all, make_key
+from peer import PATIENCE, PROGRAM
+
+PASSWORD = "correct horse battery"
+OTHER = "00000-00000-00000-00000-00000-00000-00000-00001"
+
+
+class ClientCase(unittest.TestCase):
+    """A client with a state directory of its own."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.keys = pathlib.Path(tempfile.mkdtemp(prefix="ly"))
+        cls.key, cls.other_key = make_key(cls.keys, "one"), make_key(cls.keys, "two")
+        cls.printed = identity(cls.key[0])
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.keys)
+
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ly"))
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.state = self.folder / "state"
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("LANYARD_")}
+        self.environment["LANYARD_STATE"] = str(self.state)
+
+    def password_file(self, password=PASSWORD):
+        path = self.folder / "password"
+        path.write_text(password + "\n")
+        return str(path)
+
+    def lanyard(self, *arguments, status=0, text="", environment=None):
+        """Run it where nobody can be asked; gives its output. What it said is in self.said."""
+        done = subprocess.run([PROGRAM, *arguments], input=text.encode(), capture_output=True, timeout=PATIENCE, check=False,
+                              start_new_session=True, env=self.environment | (environment or {}))
+        self.said = done.stderr.decode()
+        self.assertEqual(done.returncode, status, self.said)
+        return done.stdout.decode()
+
+    def serve(self, behave=knows_all, key=None, **options):
+        server = FalseServer(key or self.key, behave, **options)
+        self.addCleanup(server.close)
+        return server
+
+    def serve_plainly(self, behave):
+        server = FalseServer(None, behave)
+        self.addCleanup(server.close)
+        return server
+
+    def accept(self, server, key=None):
+        """As if the server had been met before."""
+        self.lanyard("known", "accept", f"{server.host}#{identity((key or self.key)[0])}")
+
+    def ping(self, server, *options, user="ann@", status=1, **more):
+        return self.lanyard("ping", *options, user + server.host, status=status, **more)
+
+    def remembered(self):
+        return {row["host"]: row for row in map(json.loads, self.lanyard("known", "list", "--json").splitlines())}
+
+    # ---- on a terminal ----
+
+    def begin(self, *arguments):
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execve(PROGRAM, [PROGRAM, *arguments], self.environment)
+        self.addCleanup(os.close, terminal)
+        self.terminal, self.pid, self.seen = terminal, pid, ""
+
+    def wait_for(self, words):
+        while words not in self.seen:
+            self.assertTrue(select.select([self.terminal], [], [], PATIENCE)[0], self.seen)
+            try:
+                self.seen += os.read(self.terminal, 4096).decode()
+            except OSError:
+                self.fail(f"it has ended: {self.seen}")
+        before, _, self.seen = self.seen.partition(words)
+        return before
+
+    def type(self, line):
+        os.write(self.terminal, line.encode() + b"\n")
+
+    def end(self):
+        try:
+            while more := os.read(self.terminal, 4096).decode():
+                self.seen += more
+        except OSError:
+            pass
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+class Keys(ClientCase):
+    """The server's key comes before everything else."""
+
+    def test_a_machine_that_is_not_known_gets_nothing(self):
+        server = self.serve(honest)
+        self.ping(server, "--password-file", self.password_file())
+        self.assertIn(f"{server.host} is not known here", self.said)
+        self.assertIn(f"lanyard known accept {server.host}#{self.printed}\n", self.said)
+        self.assertEqual(server.heard, [None])
+        self.assertEqual(self.remembered(), {})
+
+    def test_the_command_that_is_offered_makes_it_known(self):
+        server = self.serve()
+        self.ping(server)
+        offered = re.search(r"^    lanyard (known accept \S+)$", self.said, re.MULTILINE)[1]
+        self.lanyard(*offered.split())
+        self.ping(server, status=0)
+
+    def test_accept_new_remembers_it(self):
+        server = self.serve()
+        self.ping(server, "--accept-new", status=0)
+        self.assertIn(f"{server.host} is remembered as {self.printed}", self.said)
+        self.assertEqual(self.remembered()[server.host]["id"], self.printed)
+        self.ping(server, status=0)
+        self.assertEqual(self.said, "")
+
+    def test_another_key_than_before_is_refused_and_gets_nothing(self):
+        server = self.serve(honest, key=self.other_key)
+        self.accept(server)
+        for options in ((), ("--accept-new",), ("--batch",)):
+            self.ping(server, "--password-file", self.password_file(), *options)
+            self.assertIn("HAS ANOTHER KEY THAN BEFORE; nothing was sent to it", self.said)
+            self.assertIn(f"lanyard known accept {server.host}#{identity(self.other_key[0])}\n", self.said)
+        self.assertEqual(server.heard, [None] * 3)
+        self.assertEqual(self.remembered()[server.host]["id"], self.printed)
+
+    def test_a_machine_that_is_named_with_its_identity_must_have_it(self):
+        server = self.serve()
+        self.lanyard("ping", f"{server.host}#{self.printed}")
+        self.lanyard("ping", f"{server.host}#{OTHER}", status=1)
+        self.assertIn(f"named: {OTHER}", self.said)
+        self.assertEqual([header and header["cmd"] for header in server.heard], [None, "hello", "ping", None])
+        self.assertEqual(self.remembered(), {})
+
+    def test_the_user_is_asked_and_may_say_no(self):
+        server = self.serve()
+        self.begin("ping", server.host)
+        self.wait_for(f"{self.printed}")
+        self.wait_for("(yes/no) ")
+        self.type("maybe")
+        self.wait_for("(yes/no) ")
+        self.type("no")
+        self.assertEqual(self.end(), 1)
+        self.assertIn("is not trusted", self.seen)
+        self.assertEqual((server.heard, self.remembered()), ([None], {}))
+
+    def test_the_user_is_asked_and_may_say_yes(self):
+        server = self.serve()
+        self.begin("ping", server.host)
+        self.wait_for("(yes/no) ")
+        self.type("yes")
+        self.assertEqual(self.end(), 0)
+        self.assertEqual(self.remembered()[server.host]["id"], self.printed)
+
+    def test_in_a_batch_nobody_is_asked_in_spite_of_a_terminal(self):
+        server = self.serve(honest)
+        self.begin("ping", "--batch", server.host)
+        self.assertEqual(self.end(), 1)
+        self.assertIn("there is nobody to ask", self.seen)
+        self.accept(server)
+        self.begin("ping", "--batch", server.host)
+        self.assertEqual(self.end(), 1)
+        self.assertIn("nobody to ask for the password", self.seen)
+
+    def test_a_server_that_has_hung_up_meanwhile_is_asked_again(self):
+        hung_up = []
+
+        def impatient(server, frames):
+            if not hung_up:
+                hung_up.append(True)
+                frames.socket.close()
+                return
+            server.serve_requests(frames)
+        server = self.serve(impatient)
+        self.begin("ping", server.host)
+        self.wait_for("(yes/no) ")
+        time.sleep(0.6)  # what the user takes for the comparison: the program goes by that
+        self.type("yes")
+        self.assertEqual(self.end(), 0, self.seen)
+
+    def test_the_next_key_is_learned_and_accepted_when_it_comes(self):
+        server = self.serve()
+        server.announcement = announce(self.key[0], self.other_key[0])
+        self.ping(server, "--accept-new", status=0)
+        self.assertEqual(self.remembered()[server.host]["next"], identity(self.other_key[0]))
+        server.context.load_cert_chain(self.other_key[1], self.other_key[0])
+        server.announcement = None
+        self.ping(server, status=0)
+        self.assertIn("has the key now that it had announced", self.said)
+        self.assertEqual(self.remembered()[server.host]["id"], identity(self.other_key[0]))
+
+    def test_an_announcement_that_is_not_the_servers_is_not_learned(self):
+        server = self.serve()
+        self.accept(server)
+        good = announce(self.key[0], self.other_key[0])
+        for bad in (announce(self.other_key[0], self.key[0]), good | {"signature": good["next"]}, good | {"next": good["key"]}, {},
+                    {"key": 1}, "text", [good]):
+            server.announcement = bad
+            self.ping(server, status=0)
+            self.assertNotIn("next", self.remembered()[server.host])
+
+
+class Logins(ClientCase):
+    """By password."""
+
+    def setUp(self):
+        super().setUp()
+        self.server = self.serve(honest)
+        self.accept(self.server)
+
+    def test_a_password_from_a_file_logs_in(self):
+        self.assertIn("answer 1", self.ping(self.server, "--password-file", self.password_file(), status=0))
+        self.ping(self.server, status=0, environment={"LANYARD_PASSWORD_FILE": self.password_file()})
+
+    def test_no_message_has_the_password(self):
+        self.ping(self.server, "--password-file", self.password_file(), status=0)
+        self.assertEqual([header["cmd"] for header in self.server.heard if header],
+                         ["hello", "login", "login", "hello", "ping"])
+        self.assertNotIn(PASSWORD, json.dumps(self.server.heard))
+
+    def test_without_a_name_it_is_the_users_own(self):
+        me = subprocess.run(["id", "-un"], capture_output=True, check=True).stdout.decode().strip()
+        self.server.name = me
+        self.ping(self.server, "--password-file", self.password_file(), user="", status=0)
+        # Then the request goes out at once, and again after the login.
+        self.assertEqual([header["cmd"] for header in self.server.heard if header],
+                         ["hello", "ping", "login", "login", "hello", "ping"])
+
+    def test_a_wrong_password_is_said(self):
+        self.ping(self.server, "--password-file", self.password_file("wrong password"))
+        self.assertIn(f"{self.server.host}: the login as ann has failed: wrong name or password\n", self.said)
+        self.ping(self.server, "--password-file", self.password_file(), user="bob@")
+        self.assertIn("the login as bob has failed: wrong name or password", self.said)
+        self.assertEqual(self.server.heard.count(None), 2)
+
+    def test_a_password_file_that_is_none_is_said(self):
+        for path, why in (("/nowhere", "no such file"), ("/dev/null", "there is no password"), (str(self.folder), "is a directory")):
+            self.ping(self.server, "--password-file", path)
+            self.assertIn(why, self.said)
+
+    def test_without_a_way_to_log_in_the_ways_are_said(self):
+        self.ping(self.server)
+        self.assertIn("--password-file", self.said)
+        self.assertIn(f"lanyard pair {self.server.host}", self.said)
+
+    def test_the_password_is_asked_for_without_echo(self):
+        self.begin("ping", f"ann@{self.server.host}")
+        self.wait_for(f"Password of ann on {self.server.host}: ")
+        self.assertFalse(termios.tcgetattr(self.terminal)[3] & termios.ECHO)
+        self.type(PASSWORD)
+        self.assertEqual(self.end(), 0)
+        self.assertNotIn(PASSWORD, self.seen)
+
+    def test_there_are_three_tries(self):
+        self.begin("ping", f"ann@{self.server.host}")
+        for _ in range(3):
+            self.wait_for("Password of ann")
+            self.type("wrong password")
+        self.assertEqual(self.end(), 1)
+        self.assertIn("the login as ann has failed", self.seen)
+        self.assertEqual(self.server.heard.count(None), 3)
+
+    def test_the_second_try_may_be_right(self):
+        self.begin("ping", f"ann@{self.server.host}")
+        self.wait_for("Password of ann")
+        self.type("wrong password")
+        self.wait_for("wrong name or password")
+        self.wait_for("Password of ann")
+        self.type(PASSWORD)
+        self.assertEqual(self.end(), 0)
+
+    def test_a_server_that_has_hung_up_meanwhile_is_asked_again(self):
+        hung_up = []
+
+        def impatient(server, frames):
+            if not hung_up:
+                hung_up.append(True)
+                server.refuse(frames, server.receive(frames))
+                return
+            server.log_in(frames) and server.serve_requests(frames)
+        self.server.behave = impatient
+        self.begin("ping", f"ann@{self.server.host}")
+        self.wait_for("Password of ann")
+        self.type(PASSWORD)
+        self.assertEqual(self.end(), 0, self.seen)
+
+    def test_each_commands_exit_status_for_a_failed_login_is_its_own(self):
+        wrong = ("--password-file", self.password_file("wrong password"))
+        host = f"ann@{self.server.host}"
+        for arguments, status in ((("exec", host, *wrong, "--", "true"), 255), (("put", *wrong, "/etc/hostname", f"{host}:"), 255),
+                                  (("get", *wrong, f"{host}:x", str(self.folder)), 255), (("ls", *wrong, f"{host}:"), 1),
+                                  (("stat", *wrong, f"{host}:x"), 1), (("rm", *wrong, f"{host}:x"), 1),
+                                  (("mkdir", *wrong, f"{host}:x"), 1), (("mv", *wrong, f"{host}:x", "y"), 1),
+                                  (("version", *wrong, host), 1)):
+            with self.subTest(arguments[0]):
+                self.assertEqual(self.lanyard(*arguments, status=status), "")
+                self.assertEqual(self.said.count("\n"), 1, self.said)
+                self.assertIn("the login as ann has failed", self.said)
+
+    def test_a_missing_role_is_said(self):
+        host = f"ann@{self.server.host}"
+        for arguments, status in ((("exec", host, "--", "true"), 255), (("ls", f"{host}:"), 1)):
+            self.lanyard(*arguments, status=status, environment={"LANYARD_PASSWORD_FILE": self.password_file()})
+            self.assertIn("you do not have the role that this needs", self.said)
+
+
+class Devices(ClientCase):
+    """By this machine's key."""
+
+    def test_a_device_waits_for_no_round_trip(self):
+        server = self.serve()
+        self.accept(server)
+        self.ping(server, user="", status=0)
+        self.assertEqual([header and header["cmd"] for header in server.heard], [None, "hello", "ping"])
+
+    def test_nothing_is_done_in_the_name_of_another_user(self):
+        def others_device(server, frames):
+            """The key is known as ann's; without it there is a login."""
+            (server.serve_requests if server.heard.count(None) == 1 else lambda f: honest(server, f))(frames)
+        server = self.serve(others_device)
+        self.accept(server)
+        self.ping(server, user="bob@")
+        self.assertIn("knows this machine's key as another user's, and there is nobody to ask for the password of bob", self.said)
+        self.assertNotIn("ping", [header and header["cmd"] for header in server.heard])
+
+    def test_the_key_is_made_at_the_first_use_and_stays(self):
+        server = self.serve()
+        self.ping(server, "--accept-new", status=0)
+        key = self.state / "key.pem"
+        self.assertEqual(key.stat().st_mode & 0o777, 0o600)
+        before = key.read_bytes()
+        self.ping(server, status=0)
+        self.assertEqual(key.read_bytes(), before)
+
+    def test_a_local_command_makes_no_key(self):
+        self.lanyard("ping", "unix:/nowhere", status=1)
+        self.lanyard("version")
+        self.assertFalse(self.state.exists())
+
+    def test_a_key_that_others_may_read_is_not_used(self):
+        server = self.serve()
+        self.accept(server)
+        self.lanyard("id")
+        (self.state / "key.pem").chmod(0o644)
+        self.ping(server)
+        self.assertIn("key.pem: others may read this key", self.said)
+        self.assertEqual(server.heard, [])
+
+
+class FalseServers(ClientCase):
+    """What is not what it says."""
+
+    def expect(self, behave, why, **options):
+        server = self.serve(behave, **options)
+        self.accept(server)
+        self.ping(server, "--password-file", self.password_file())
+        self.assertIn(why, self.said)
+        self.assertEqual(self.said.count("\n"), 1, self.said)
+        return server
+
+    def test_a_wrong_proof_of_the_server_is_refused(self):
+        def wrong(server, frames):
+            _, bare, first, salt = server.first_message(frames, server.until_login(frames))
+            request = server.receive(frames)
+            server.check_proof(request, bare, first, salt)
+            server.welcome(frames, request, "A" * 43 + "=")
+            server.serve_requests(frames)
+        server = self.expect(wrong, "it cannot prove that it knows the password")
+        self.assertNotIn("ping", [header and header["cmd"] for header in server.heard])
+
+    def test_a_yes_without_a_proof_is_refused(self):
+        def at_once(server, frames):
+            request = server.until_login(frames)
+            frames.send({"id": request["id"], "ok": True, "data": "", "user": "ann", "roles": []})
+            server.serve_requests(frames)
+
+        def at_the_end(server, frames):
+            server.first_message(frames, server.until_login(frames))
+            frames.send({"id": server.receive(frames)["id"], "ok": True, "data": "", "user": "ann", "roles": []})
+            server.serve_requests(frames)
+        for behave in (at_once, at_the_end):
+            server = self.expect(behave, "it cannot prove that it knows the password")
+            self.assertNotIn("ping", [header and header["cmd"] for header in server.heard])
+
+    def test_a_first_message_that_is_none_is_refused(self):
+        for text in ("", "x", "r=", "r=abc,s=AAAA,i=4096", "e=other-error", "v=AAAA", "m=1,r=a,s=AAAAAAAAAAAA,i=4096", "," * 1000):
+            def answer(server, frames, text=text):
+                frames.send({"id": server.until_login(frames)["id"], "data": text})
+                server.receive(frames)
+            with self.subTest(text):
+                server = self.expect(answer, "it cannot prove that it knows the password")
+                self.assertEqual([header["cmd"] for header in server.heard if header], ["hello", "login"])
+
+    def test_a_use_of_the_password_that_gives_it_away_is_refused(self):
+        for iterations in (1, 4095, 10**9):
+            def answer(server, frames, iterations=iterations):
+                server.iterations = iterations
+                server.first_message(frames, server.until_login(frames))
+                server.receive(frames)
+            server = self.expect(answer, "nothing was sent")
+            self.assertEqual([header["cmd"] for header in server.heard if header], ["hello", "login"])
+
+    def test_a_server_that_serves_strangers_is_none(self):
+        def careless(server, frames):
+            server.refuse(frames, server.receive(frames))
+            request = server.receive(frames)
+            frames.send({"id": request["id"], "ok": True})
+        server = self.serve(careless)
+        self.accept(server)
+        self.ping(server, user="")
+        self.assertIn("malformed frame", self.said)
+
+    def test_answers_that_are_no_frames_are_said(self):
+        for data, why in ((b"\0" * 8, "malformed frame"), (b"\xff" * 8, "a length exceeds its limit"), (b"\4\0\0\0nope", "malformed JSON"),
+                          (b"\xf0\0\0\0{", "ended the connection")):
+            def answer(server, frames, data=data):
+                server.receive(frames)
+                frames.send_bytes(data)
+            with self.subTest(data):
+                self.expect(answer, why)
+
+    def test_what_a_server_says_reaches_the_terminal_escaped(self):
+        def busy(server, frames):
+            frames.send({"id": server.receive(frames)["id"], "error": "EIO", "text": "bad\33[2Jthing\n"})
+        self.expect(busy, r"bad\x1b[2Jthing\n")
+
+    def test_a_server_that_has_too_many_is_said(self):
+        def busy(server, frames):
+            server.refuse(frames, server.receive(frames), "EAGAIN")
+        self.expect(busy, "too many")
+
+    def test_an_end_at_each_step_is_said(self):
+        def after_handshake(server, frames):
+            pass
+
+        def after_hello(server, frames):
+            server.receive(frames)
+
+        def after_refusal(server, frames):
+            server.refuse(frames, server.receive(frames))
+
+        def after_first(server, frames):
+            server.until_login(frames)
+
+        def after_last(server, frames):
+            server.first_message(frames, server.until_login(frames))
+            server.receive(frames)
+
+        def after_login(server, frames):
+            server.log_in(frames)
+        for behave in (after_handshake, after_hello, after_refusal, after_first, after_last, after_login):
+            with self.subTest(behave.__name__):
+                self.expect(behave, "ended the connection")
+
+    def test_a_cut_without_tls_closing_is_an_end_as_well(self):
+        def cut(server, frames):
+            server.receive(frames)
+            with socket.socket(fileno=os.dup(frames.socket.fileno())) as below:
+                below.shutdown(socket.SHUT_RDWR)
+        self.expect(cut, "ended the connection")
+
+    def test_older_tls_is_refused(self):
+        self.expect(knows_all, "the TLS handshake failed", tls=ssl.TLSVersion.TLSv1_2)
+
+
+class NoConnection(ClientCase):
+    """There is no server, or none of ours."""
+
+    def test_a_port_where_nothing_listens(self):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+        self.lanyard("ping", f"127.0.0.1:{port}", status=1)
+        self.assertIn(f"cannot connect to 127.0.0.1:{port}: nothing listens there", self.said)
+
+    def test_a_name_that_no_machine_has(self):
+        self.lanyard("exec", "no-such-machine.invalid", "--", "true", status=255)
+        self.assertRegex(self.said, "cannot connect to no-such-machine.invalid:7433: (there is no machine of that name|its name cannot)")
+
+    def test_a_name_that_is_none(self):
+        for name in ("a b", "ann@", "@lab", "lab:0", "lab:99999", "lab#123", "[::1", "udp://lab:1", "x" * 2000):
+            with self.subTest(name):
+                self.lanyard("ping", name, status=1)
+                self.assertIn("cannot connect to", self.said)
+
+    def test_a_server_of_something_else(self):
+        def other(server, frames):
+            frames.send_bytes(b"SSH-2.0-OpenSSH_9.2\r\n" + b"x" * 500)
+            frames.file.read(1)
+        server = self.serve_plainly(other)
+        self.ping(server)
+        self.assertIn("what answers there does not speak TLS", self.said)
+
+    def test_a_server_that_hangs_up(self):
+        server = self.serve_plainly(lambda server, frames: frames.file.read(5))
+        self.ping(server)
+        self.assertIn("it ended the connection: it serves no TLS on this port, or takes nothing from here for now", self.said)
+
+    def test_a_server_that_says_nothing(self):
+        server = self.serve_plainly(lambda server, frames: frames.file.read())
+        began = time.monotonic()
+        self.ping(server, "--connect-timeout", "300ms")
+        self.assertIn("no answer within 0.3 s", self.said)
+        self.assertGreater(time.monotonic() - began, 0.29)
+
+    def test_a_server_that_says_nothing_behind_its_handshake(self):
+        server = self.serve(lambda server, frames: frames.file.read())
+        self.accept(server)
+        self.ping(server, "--connect-timeout", "300ms")
+        self.assertIn("no answer within 0.3 s", self.said)
+
+    def test_a_socket_of_this_machine_is_no_machine_on_the_network(self):
+        self.lanyard("pair", "unix:/run/x", "--code-stdin", status=1, text="ABCD-0000-0000-0000\n")
+        self.assertIn("unix:/run/x is no machine on the network", self.said)
+
+    def test_a_state_directory_that_cannot_be_made_is_said(self):
+        server = self.serve()
+        self.ping(server, environment={"LANYARD_STATE": "/proc/nowhere"})
+        self.assertIn("the state directory /proc/nowhere", self.said)
+        self.assertEqual(server.heard, [])
+
+
+class Pairing(ClientCase):
+    CODE = "ABCD-0123-4567-89AB"
+
+    def setUp(self):
+        super().setUp()
+        self.server = self.serve(honest)
+        self.server.password = "0123456789AB"
+
+    def pair(self, *options, code=CODE, status=0):
+        return self.lanyard("pair", self.server.host, "--code-stdin", *options, status=status, text=code + "\n")
+
+    def test_the_code_proves_each_to_the_other(self):
+        self.pair()
+        self.assertIn(f"{self.server.host} knows this machine's key now, as one of ann's; it is remembered as {self.printed}", self.said)
+        self.assertEqual(self.remembered()[self.server.host]["id"], self.printed)
+        logins = [header for header in self.server.heard if header and header["cmd"] == "login"]
+        self.assertIn("n=pair/ABCD,", logins[0]["data"])
+        self.assertNotIn("0123456789AB", json.dumps(logins))
+
+    def test_it_can_be_printed_for_programs(self):
+        self.assertEqual(json.loads(self.pair("--json")),
+                         {"host": self.server.host, "id": self.printed, "user": "ann", "roles": ["read"]})
+
+    def test_codes_are_read_as_people_type_them(self):
+        for code in ("abcd0123456789ab", "abcd o123 4567 89ab", "ABCD-0L23-4567-89AB"):
+            self.pair(code=code)
+
+    def test_a_wrong_code_is_said_and_nothing_is_remembered(self):
+        self.pair(code="ABCD-0123-4567-89AC", status=1)
+        self.assertIn("the code is not right, or not any more", self.said)
+        self.assertEqual(self.remembered(), {})
+
+    def test_what_is_no_code_uses_up_none(self):
+        for code in ("", "ABCD", "ABCD-0123-4567-89A!", "x" * 500):
+            self.pair(code=code, status=1)
+            self.assertIn("no code in its first line", self.said)
+        self.assertEqual(self.server.heard, [])
+
+    def test_a_server_that_does_not_know_the_code_is_not_remembered(self):
+        def false(server, frames):
+            server.first_message(frames, server.until_login(frames))
+            server.welcome(frames, server.receive(frames), "A" * 43 + "=")
+        self.server.behave = false
+        self.pair(status=1)
+        self.assertIn("cannot prove that it has shown the code", self.said)
+        self.assertEqual(self.remembered(), {})
+
+    def test_a_changed_key_is_accepted_by_a_proof(self):
+        self.accept(self.server, self.other_key)
+        self.pair()
+        self.assertIn(f"{self.server.host} was {identity(self.other_key[0])}", self.said)
+        self.assertEqual(self.remembered()[self.server.host]["id"], self.printed)
+
+    def test_an_identity_that_is_named_must_be_it(self):
+        self.lanyard("pair", f"{self.server.host}#{OTHER}", "--code-stdin", status=1, text=self.CODE + "\n")
+        self.assertEqual(self.server.heard, [None])
+
+    def test_a_key_that_is_known_there_is_not_paired_again(self):
+        self.server.behave = knows_all
+        self.pair(status=1)
+        self.assertIn("knows this machine's key already, as one of ann's", self.said)
+
+    def test_the_code_is_asked_for_before_the_server(self):
+        self.begin("pair", self.server.host)
+        self.wait_for("Code that 'lanyard user pair' shows there: ")
+        self.assertEqual(self.server.heard, [])
+        self.type("no code")
+        self.wait_for("that is no code")
+        self.wait_for("shows there: ")
+        self.type(self.CODE)
+        self.assertEqual(self.end(), 0, self.seen)
+
+    def test_a_code_of_another_user_is_pointed_out(self):
+        self.lanyard("pair", f"bob@{self.server.host}", "--code-stdin", text=self.CODE + "\n")
+        self.assertIn("mind that the code was not of bob", self.said)
+
+
+if __name__ == "__main__":
+    unittest.main()
