@@ -22,6 +22,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define LY__AUDIT_FILE "audit.jsonl" /* its name in the state directory */
+
 struct ly__audit;
 
 enum ly__audit_policy { LY__AUDIT_REFUSE, LY__AUDIT_GO_ON };

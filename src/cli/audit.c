@@ -13,7 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define NAME "audit.jsonl"
 
 enum {
     KEY_USER = 'u',
@@ -185,11 +184,11 @@ static int show_file(struct audit *a, const char *path)
 
 static int show_default(struct audit *a)
 {
-    char folder[PATH_MAX] = "", path[PATH_MAX + sizeof "/" NAME];
+    char folder[PATH_MAX] = "", path[PATH_MAX + sizeof "/" LY__AUDIT_FILE];
     int r = ly__place_state(folder, sizeof folder, false);
     if (r < 0 && r != -ENOENT)
         return say_error(*folder ? folder : "the state directory", r);
-    snprintf(path, sizeof path, "%s/" NAME, folder);
+    snprintf(path, sizeof path, "%s/" LY__AUDIT_FILE, folder);
     if (access(path, F_OK) == 0 || errno != ENOENT || (a->follow && r == 0))
         return show_file(a, path);
     ly__cli_say("audit", "there is no audit trail yet: %s does not exist", path);

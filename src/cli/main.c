@@ -2,11 +2,15 @@
 /* The program: finds the command's row and runs it. */
 #include "cli/command.h"
 #include "cli/group.h"
+#include "daemon/become.h"
+#include "daemon/worker.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* To add a command: its file, its line in command.h and meson.build, and its row here. */
 static const struct ly__cli_command commands[] = {
@@ -135,14 +139,52 @@ static bool keep_standard_streams(void)
     return true;
 }
 
+/*
+ * Clients are short-lived, and starting is most of what they do: their program is linked to a fixed address,
+ * which saves relocating it. A server is worth attacking, and is the same program linked to be loaded
+ * anywhere: it lies beside ours in a build, and in ../libexec/lanyard where it is installed. Where there is
+ * none, we serve ourselves.
+ */
+static void become_server(char **argv)
+{
+#ifdef LY__SERVER_PROGRAM
+    static const char *const places[] = {"/" LY__SERVER_PROGRAM, "/../libexec/lanyard/" LY__SERVER_PROGRAM};
+    char path[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path);
+    char *slash = n > 0 && n < (ssize_t)sizeof path ? memrchr(path, '/', (size_t)n) : NULL;
+    for (size_t i = 0; slash && i < sizeof places / sizeof *places; i++) {
+        if (snprintf(slash, (size_t)(path + sizeof path - slash), "%s", places[i]) <
+            path + sizeof path - slash)
+            execv(path, argv);
+    }
+#else
+    (void)argv;
+#endif
+}
+
+/* What the program starts itself as; users have no use for it. Returns -1 if it is something else. */
+static int run_inner(int argc, char **argv)
+{
+    if (argc == 2 && strcmp(argv[1], LY__WORKER_ARGUMENT) == 0)
+        return ly__worker();
+    if (argc > 2 && strcmp(argv[1], LY__BECOME_ARGUMENT) == 0)
+        return ly__become(argc - 1, argv + 1);
+    return -1;
+}
+
 int main(int argc, char **argv)
 {
     if (!keep_standard_streams())
         return LY__EXIT_FAILURE;
+    int inner = run_inner(argc, argv);
+    if (inner >= 0)
+        return inner;
     if (argc < 2) {
         print_help(stderr);
         return LY__EXIT_USAGE;
     }
+    if (strcmp(argv[1], "serve") == 0)
+        become_server(argv);
     argp_err_exit_status = LY__EXIT_USAGE;
     const struct ly__cli_command *c = find(argv[1]);
     if (c)

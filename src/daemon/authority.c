@@ -1,51 +1,85 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/authority.h"
 #include "auth/roles.h"
+#include "daemon/account.h"
+#include "daemon/become.h"
 #include <errno.h>
 #include <lanyard/clock.h>
-#include <pwd.h>
+#include <lanyard/fiber.h>
+#include <lanyard/log.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct session {
-    struct ly__list link; /* in the decider's sessions */
-    uint64_t number;
-    bool logged_in; /* grant is valid */
-    struct ly__grant grant;
-};
+#include <unistd.h>
 
 static struct ly__decider *decider_of(struct ly__authority *a)
 {
     return ly__container_of(a, struct ly__decider, authority);
 }
 
-static struct ly__list *list_of(struct ly__decider *d, uint64_t number)
+/* ---- the trail ---- */
+
+static struct ly__audit_record record_of(const struct ly__entry *e, const char *what)
 {
-    return &d->sessions[number % LY__DECIDER_LISTS];
+    return (struct ly__audit_record){.who = e->state == LY__LOGGED_IN ? e->grant.user : NULL,
+                                     .from = e->from,
+                                     .device = *e->device ? e->device : NULL,
+                                     .session = e->number,
+                                     .what = what,
+                                     .bytes = -1};
 }
 
-/* With the lock held. */
-static struct session *find(struct ly__decider *d, uint64_t number)
+struct entry_in_trail {
+    struct ly__audit *audit;
+    struct ly__audit_record *record;
+    int (*call)(struct ly__audit *a, struct ly__audit_record *record);
+};
+
+static int call_trail(void *arg)
 {
-    ly__list_each (l, list_of(d, number)) {
-        struct session *s = ly__container_of(l, struct session, link);
-        if (s->number == number)
-            return s;
-    }
-    return NULL;
+    const struct entry_in_trail *t = arg;
+    return t->call(t->audit, t->record);
 }
 
-/* ---- who it is ---- */
-
-static void name_user(char name[LY__USER_NAME], uid_t uid)
+static int end_record(struct ly__audit *a, struct ly__audit_record *record)
 {
-    char memory[4096];
-    struct passwd entry, *found = NULL;
-    if (getpwuid_r(uid, &entry, memory, sizeof memory, &found) == 0 && found)
-        snprintf(name, LY__USER_NAME, "%s", entry.pw_name);
+    return ly__audit_end(a, record);
+}
+
+/* It waits for the disk; who is cancelled meanwhile has done what is told all the same. */
+static int tell_trail(struct ly__decider *d, struct ly__audit_record *r,
+                      int (*call)(struct ly__audit *a, struct ly__audit_record *record))
+{
+    struct ly_scope *shield;
+    struct entry_in_trail t = {d->audit, r, call};
+    if (!d->audit)
+        return 0;
+    int e = ly_scope_open(&shield, &(struct ly_scope_options){.shield = true, .name = "the trail"});
+    if (e < 0)
+        return e;
+    e = ly_offload(call_trail, &t);
+    ly_scope_close(shield);
+    return e;
+}
+
+static void tell_event(struct ly__decider *d, const struct ly__entry *e, const char *what, const char *object,
+                       int result)
+{
+    struct ly__audit_record r = record_of(e, what);
+    r.object = object;
+    r.result = result;
+    (void)tell_trail(d, &r, end_record);
+}
+
+/* ---- who it is: this machine's ---- */
+
+static void name_user(char name[LY__GRANT_USER], uid_t uid)
+{
+    struct ly__account a;
+    if (ly__account_by_id(&a, uid) == 0)
+        snprintf(name, LY__GRANT_USER, "%s", a.name);
     else
-        snprintf(name, LY__USER_NAME, "uid %lu", (unsigned long)uid);
+        snprintf(name, LY__GRANT_USER, "uid %lu", (unsigned long)uid);
 }
 
 /*
@@ -61,52 +95,183 @@ static void grant_everything(struct ly__grant *g, const struct ly__origin *o)
         snprintf(g->user, sizeof g->user, "loopback");
 }
 
+static int begin_own(struct ly__decider *d, const struct ly__origin *o, uint64_t *number,
+                     struct ly__grant *ret_grant)
+{
+    struct ly__entry *e = ly__sessions_add(&d->sessions, o->peer, NULL);
+    if (!e)
+        return -ENOMEM;
+    grant_everything(&e->grant, o);
+    e->state = LY__LOGGED_IN;
+    *number = e->number;
+    *ret_grant = e->grant;
+    return 1;
+}
+
+/* ---- who it is: the network's ---- */
+
+/* A user's directory, absolute in the store, as a path below the served one. */
+static int find_directory(const struct ly__decider *d, const char *directory,
+                          char ret_below[LY__GRANT_DIRECTORY])
+{
+    size_t n = strlen(d->root);
+    while (n > 0 && d->root[n - 1] == '/')
+        n--;
+    if (!*directory) {
+        *ret_below = 0;
+        return 0;
+    }
+    if (strncmp(directory, d->root, n) != 0 || (directory[n] && directory[n] != '/'))
+        return LY_EOUTSIDE;
+    int length = snprintf(ret_below, LY__GRANT_DIRECTORY, "%s", directory + n + strspn(directory + n, "/"));
+    return length < LY__GRANT_DIRECTORY ? 0 : LY_ENAME;
+}
+
+struct count {
+    int64_t user_id;
+    int64_t sessions;
+};
+
+static void count_of_user(void *arg, struct ly__entry *e)
+{
+    struct count *c = arg;
+    c->sessions += e->user_id == c->user_id;
+}
+
+/* Let a user in. Returns 1, or why that cannot be. */
+static int enter(struct ly__decider *d, struct ly__entry *e, const struct ly__user *u,
+                 struct ly__grant *ret_grant)
+{
+    struct count c = {.user_id = u->id};
+    struct ly__grant g = {.roles = u->roles};
+    int r = find_directory(d, u->directory, g.directory);
+    if (r < 0) {
+        ly_log(LY_LOG_ERROR, "login", "a user's directory is not below the served one",
+               LY_STR("user", u->name), LY_STR("directory", u->directory));
+        return r;
+    }
+    ly__sessions_each(&d->sessions, count_of_user, &c);
+    if (u->sessions > 0 && c.sessions >= u->sessions)
+        return -EAGAIN;
+    snprintf(g.user, sizeof g.user, "%s", u->name);
+    snprintf(e->account, sizeof e->account, "%s", u->account);
+    e->user_id = u->id;
+    e->grant = *ret_grant = g;
+    e->state = LY__LOGGED_IN;
+    ly__admission_leave(d->admission, &e->ticket);
+    return 1;
+}
+
+struct device {
+    struct ly__store *store;
+    const uint8_t *key;
+    struct ly__user user;
+    int64_t id;
+};
+
+static int find_device(void *arg)
+{
+    struct device *v = arg;
+    int r = ly__device_find(v->store, v->key, &v->user, &v->id);
+    if (r == 0)
+        (void)ly__device_seen(v->store, v->id);
+    return r;
+}
+
+static int begin_by_device(struct ly__decider *d, struct ly__entry *e, struct ly__grant *ret_grant)
+{
+    struct device v = {.store = d->store, .key = e->key};
+    int r = ly_offload(find_device, &v);
+    if (r == -ENOENT)
+        return 0; /* nobody's: it may still be somebody by a password */
+    if (r == 0)
+        r = enter(d, e, &v.user, ret_grant);
+    e->device_id = v.id;
+    tell_event(d, e, "login", "device", r < 0 ? r : 0);
+    return r;
+}
+
+static int begin_foreign(struct ly__decider *d, const struct ly__origin *o, uint64_t number,
+                         struct ly__grant *ret_grant)
+{
+    struct ly__entry *e = ly__sessions_find(&d->sessions, number);
+    if (!e || !o->is_bound || !d->store)
+        return LY_EREFUSED;
+    memcpy(e->binding, o->binding, sizeof e->binding);
+    memcpy(e->key, o->key, sizeof e->key);
+    e->has_key = o->has_key;
+    if (o->has_key)
+        ly__id_format(e->device, e->key);
+    e->state = LY__STRANGER;
+    return o->has_key ? begin_by_device(d, e, ret_grant) : 0;
+}
+
 static int begin(struct ly__authority *a, const struct ly__origin *o, uint64_t *number,
                  struct ly__grant *ret_grant)
 {
     struct ly__decider *d = decider_of(a);
-    struct session *s = calloc(1, sizeof *s);
-    if (!s)
-        return -ENOMEM;
-    grant_everything(&s->grant, o);
-    s->logged_in = true;
-    *ret_grant = s->grant;
-    pthread_mutex_lock(&d->lock);
-    *number = s->number = ++d->last;
-    ly__list_append(list_of(d, s->number), &s->link);
-    pthread_mutex_unlock(&d->lock);
-    return 1;
+    return *number == 0 ? begin_own(d, o, number, ret_grant) : begin_foreign(d, o, *number, ret_grant);
+}
+
+/* ---- logging in ---- */
+
+struct step {
+    struct ly__login *login;
+    const char *data;
+    size_t n;
+    struct ly_buffer *answer;
+};
+
+static int take_step(void *arg)
+{
+    struct step *s = arg;
+    return ly__login_step(s->login, s->data, s->n, s->answer);
+}
+
+static int start_login(struct ly__decider *d, struct ly__entry *e, const char *mechanism)
+{
+    return ly__login_new(&e->login,
+                         &(struct ly__login_options){.store = d->store,
+                                                     .failures = d->failures,
+                                                     .binding = e->binding,
+                                                     .key = e->has_key ? e->key : NULL,
+                                                     .label = e->from},
+                         mechanism);
+}
+
+/* It has failed: the answer takes the time that it always takes, and the source is charged. */
+static int deny(struct ly__decider *d, struct ly__entry *e, int error)
+{
+    e->has_failed = true;
+    ly__penalties_add(d->penalties, &e->peer, LY__OFFENCE_LOGIN, ly_now());
+    tell_event(d, e, "login", e->login ? ly__login_name(e->login) : NULL, error);
+    if (e->login && error == LY_EDENIED)
+        (void)ly_sleep(ly__login_wait(e->login));
+    return error;
 }
 
 static int login(struct ly__authority *a, uint64_t number, const char *mechanism, const char *data, size_t n,
                  struct ly_buffer *ret_answer, struct ly__grant *ret_grant)
 {
-    (void)a, (void)number, (void)mechanism, (void)data, (void)n, (void)ret_answer, (void)ret_grant;
-    return LY_EFIELD; /* everybody is in already */
-}
-
-static void end(struct ly__authority *a, uint64_t number, int result)
-{
     struct ly__decider *d = decider_of(a);
-    (void)result;
-    pthread_mutex_lock(&d->lock);
-    struct session *s = find(d, number);
-    if (s)
-        ly__list_remove(&s->link);
-    pthread_mutex_unlock(&d->lock);
-    free(s);
+    struct ly__entry *e = ly__sessions_find(&d->sessions, number);
+    if (!e || e->state != LY__STRANGER || e->has_failed)
+        return LY_EFIELD;
+    int r = e->login ? 0 : start_login(d, e, mechanism);
+    struct step s = {e->login, data, n, ret_answer};
+    if (r == 0)
+        r = ly_offload(take_step, &s);
+    if (r == 0)
+        return 0;
+    if (r > 0)
+        r = enter(d, e, ly__login_user(e->login), ret_grant);
+    if (r < 0)
+        return deny(d, e, r);
+    tell_event(d, e, ly__login_is_pairing(e->login) ? "pair" : "login", NULL, 0);
+    return 1;
 }
 
 /* ---- what they do ---- */
-
-static bool may(struct ly__decider *d, uint64_t number, unsigned role)
-{
-    pthread_mutex_lock(&d->lock);
-    const struct session *s = find(d, number);
-    bool yes = s && s->logged_in && (s->grant.roles & role);
-    pthread_mutex_unlock(&d->lock);
-    return yes;
-}
 
 /* Take a place among the commands at once. */
 static bool take_place(struct ly__decider *d)
@@ -123,16 +288,30 @@ static void leave_place(void *arg)
     atomic_fetch_sub(&d->commands, 1);
 }
 
+static int start_as_user(struct ly__decider *d, const struct ly__entry *e, const struct ly__launch *l,
+                         struct ly__child **ret_child, const char **ret_where)
+{
+    if (!e->owner)
+        return ly__child_start(ret_child, ret_where, l, d->root_fd, d->home, d->files_limit);
+    return ly__become_start(ret_child, ret_where, l,
+                            &(struct ly__become){.account = e->account,
+                                                 .root_fd = d->root_fd,
+                                                 .home = d->home,
+                                                 .env = d->env,
+                                                 .files_limit = d->files_limit});
+}
+
 static int start(struct ly__authority *a, uint64_t number, const struct ly__launch *l,
                  struct ly__child **ret_child, char ret_where[LY__LAUNCH_WHERE])
 {
     struct ly__decider *d = decider_of(a);
+    const struct ly__entry *e = ly__sessions_find(&d->sessions, number);
     const char *where = "";
-    if (!may(d, number, LY__EXEC))
+    if (!e || e->state != LY__LOGGED_IN || !(e->grant.roles & LY__EXEC))
         return LY_EROLE;
     if (!take_place(d))
         return -EAGAIN;
-    int r = ly__child_start(ret_child, &where, l, d->root_fd, d->home, d->files_limit);
+    int r = start_as_user(d, e, l, ret_child, &where);
     if (r < 0) {
         leave_place(d);
         snprintf(ret_where, LY__LAUNCH_WHERE, "%s", where);
@@ -145,26 +324,165 @@ static int start(struct ly__authority *a, uint64_t number, const struct ly__laun
 
 static int allow(struct ly__authority *a, uint64_t number, const char *what)
 {
-    (void)a, (void)number, (void)what;
-    return 0;
+    struct ly__decider *d = decider_of(a);
+    struct ly__entry *e = d->asks_first ? ly__sessions_find(&d->sessions, number) : NULL;
+    if (!e)
+        return 0;
+    snprintf(e->what, sizeof e->what, "%s", what);
+    e->deed = record_of(e, e->what);
+    return tell_trail(d, &e->deed, ly__audit_begin);
 }
 
 static void note(struct ly__authority *a, uint64_t number, const struct ly__deed *deed)
 {
-    (void)a, (void)number, (void)deed;
+    char detail[32];
+    struct ly__decider *d = decider_of(a);
+    struct ly__entry *e = d->audit ? ly__sessions_find(&d->sessions, number) : NULL;
+    if (!e)
+        return;
+    struct ly__audit_record r = d->asks_first && e->deed.action ? e->deed : record_of(e, deed->what);
+    r.object = deed->object;
+    r.result = deed->result;
+    r.began = deed->began;
+    if (deed->exit >= 0) {
+        snprintf(detail, sizeof detail, "exit %d", deed->exit);
+        r.detail = detail;
+    }
+    (void)tell_trail(d, &r, end_record);
+    e->deed.action = 0;
+}
+
+/* ---- the end ---- */
+
+static void charge(struct ly__decider *d, const struct ly__entry *e, int result)
+{
+    bool is_malformed =
+        result == LY_ETLS || result == LY_EFRAME || result == LY_EJSON || result == LY_ETOOBIG;
+    if (e->state == LY__LOGGED_IN || e->has_failed || !d->penalties)
+        return;
+    ly__penalties_add(d->penalties, &e->peer, is_malformed ? LY__OFFENCE_PROTOCOL : LY__OFFENCE_SILENT,
+                      ly_now());
+}
+
+static void end(struct ly__authority *a, uint64_t number, int result)
+{
+    struct ly__decider *d = decider_of(a);
+    struct ly__entry *e = ly__sessions_find(&d->sessions, number);
+    if (!e)
+        return;
+    charge(d, e, result);
+    if (d->admission)
+        ly__admission_leave(d->admission, &e->ticket);
+    ly__sessions_remove(&d->sessions, e);
+    ly__entry_free(e);
 }
 
 static const struct ly__authority_calls calls = {begin, login, start, allow, note, end};
 
+/* ---- for the crew ---- */
+
+uint64_t ly__decider_connect(struct ly__decider *d, const struct ly_address *peer, const void *owner,
+                             const struct ly__ticket *ticket)
+{
+    struct ly__entry *e = ly__sessions_add(&d->sessions, peer, owner);
+    if (!e)
+        return 0;
+    e->ticket = *ticket;
+    return e->number;
+}
+
+unsigned ly__decider_state(struct ly__decider *d, uint64_t number, const void *owner)
+{
+    const struct ly__entry *e = ly__sessions_find(&d->sessions, number);
+    return e && e->owner == owner ? e->state : 0;
+}
+
+const void *ly__decider_owner(struct ly__decider *d, uint64_t number)
+{
+    const struct ly__entry *e = ly__sessions_find(&d->sessions, number);
+    return e ? e->owner : NULL;
+}
+
+struct blame {
+    struct ly__decider *decider;
+    const void *owner;
+    bool strangers; /* only those who have not logged in */
+    size_t charged;
+};
+
+static void blame_one(void *arg, struct ly__entry *e)
+{
+    struct blame *b = arg;
+    if (e->owner != b->owner || (b->strangers && e->state == LY__LOGGED_IN))
+        return;
+    ly__penalties_add(b->decider->penalties, &e->peer, LY__OFFENCE_CRASH, ly_now());
+    b->charged++;
+}
+
+void ly__decider_blame(struct ly__decider *d, const void *owner)
+{
+    struct blame b = {.decider = d, .owner = owner, .strangers = true};
+    ly__sessions_each(&d->sessions, blame_one, &b);
+    b.strangers = false;
+    if (b.charged == 0)
+        ly__sessions_each(&d->sessions, blame_one, &b);
+}
+
+#define BATCH 64 /* sessions that are looked at before the lock is let go */
+
+struct choice {
+    const void *owner;
+    int64_t now;
+    uint64_t numbers[BATCH];
+    const void *owners[BATCH];
+    size_t n;
+};
+
+static void choose_owned(void *arg, struct ly__entry *e)
+{
+    struct choice *c = arg;
+    if (e->owner == c->owner && c->n < BATCH)
+        c->numbers[c->n++] = e->number;
+}
+
+void ly__decider_disown(struct ly__decider *d, const void *owner)
+{
+    struct choice c = {.owner = owner};
+    do {
+        c.n = 0;
+        ly__sessions_each(&d->sessions, choose_owned, &c);
+        for (size_t i = 0; i < c.n; i++)
+            d->authority.calls->end(&d->authority, c.numbers[i], -EPIPE);
+    } while (c.n > 0);
+}
+
+static void choose_overdue(void *arg, struct ly__entry *e)
+{
+    struct choice *c = arg;
+    if (!e->owner || e->state == LY__LOGGED_IN || e->is_ending || e->ticket.deadline > c->now ||
+        c->n == BATCH)
+        return;
+    e->is_ending = true;
+    c->owners[c->n] = e->owner;
+    c->numbers[c->n++] = e->number;
+}
+
+void ly__decider_overdue(struct ly__decider *d, int64_t now,
+                         void (*cut)(void *arg, uint64_t number, const void *owner), void *arg)
+{
+    struct choice c = {.now = now};
+    ly__sessions_each(&d->sessions, choose_overdue, &c);
+    for (size_t i = 0; i < c.n; i++)
+        cut(arg, c.numbers[i], c.owners[i]);
+}
+
 void ly__decider_open(struct ly__decider *d)
 {
     d->authority.calls = &calls;
-    pthread_mutex_init(&d->lock, NULL);
-    for (size_t i = 0; i < LY__DECIDER_LISTS; i++)
-        ly__list_init(&d->sessions[i]);
+    ly__sessions_open(&d->sessions);
 }
 
 void ly__decider_close(struct ly__decider *d)
 {
-    pthread_mutex_destroy(&d->lock);
+    ly__sessions_close(&d->sessions);
 }

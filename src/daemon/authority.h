@@ -1,33 +1,56 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The authority that decides itself: it knows the sessions, starts the commands, and keeps the trail.
- * Sessions of this process ask it directly; those of confined processes through their channel, in the same
- * words.
+ * The authority that decides itself: it knows the users, keeps the books of the sessions, starts the commands
+ * and writes the trail. Sessions of this process ask it directly; those of confined processes through their
+ * channel, in the same words.
  */
 #ifndef LY_DAEMON_AUTHORITY_H
 #define LY_DAEMON_AUTHORITY_H
 
-#include "base/list.h"
-#include "service/service_authority.h"
-#include <pthread.h>
+#include "daemon/sessions.h"
 #include <stdatomic.h>
-#include <stdint.h>
-
-#define LY__DECIDER_LISTS 256
 
 struct ly__decider {
     struct ly__authority authority; /* what sessions are given */
-    int root_fd;                    /* the served directory; -1: none */
-    const char *home;               /* where commands start without a root; borrowed */
-    uint64_t files_limit;           /* a command's soft limit of open descriptors; 0: this process's own */
-    unsigned commands_max;          /* most commands at once */
-    atomic_uint commands;           /* how many run */
-    pthread_mutex_t lock;           /* guards the rest */
-    struct ly__list sessions[LY__DECIDER_LISTS]; /* of authority.c's struct session, by number */
-    uint64_t last;                               /* the number given last */
+    struct ly__sessions sessions;
+    int root_fd;            /* the served directory; -1: none */
+    const char *root;       /* its name, for what users have below it; borrowed */
+    const char *home;       /* where commands start without a root; borrowed */
+    const char *const *env; /* what a command's environment starts from; borrowed */
+    uint64_t files_limit;   /* a command's soft limit of open descriptors; 0: this process's own */
+    unsigned commands_max;  /* most commands at once */
+    atomic_uint commands;   /* how many run */
+    /* borrowed; NULL where nobody comes from the network */
+    struct ly__store *store;
+    struct ly__failures *failures;
+    struct ly__admission *admission;
+    struct ly__penalties *penalties;
+    struct ly__audit *audit; /* borrowed; NULL: no trail is kept */
+    bool asks_first;         /* the trail's policy is to refuse what cannot be recorded */
 };
 
 void ly__decider_open(struct ly__decider *d);
 void ly__decider_close(struct ly__decider *d);
+
+/* A connection that owner, a confined process's side here, is going to serve, and its ticket of the gate,
+ * which is the session's from now on. Returns the session's number, or 0: no memory. */
+uint64_t ly__decider_connect(struct ly__decider *d, const struct ly_address *peer, const void *owner,
+                             const struct ly__ticket *ticket);
+
+/* The state of a session of owner's; 0: it has none of that number. */
+unsigned ly__decider_state(struct ly__decider *d, uint64_t number, const void *owner);
+
+/* owner's process has crashed: charge those who may have done it. Before ly__decider_disown. */
+void ly__decider_blame(struct ly__decider *d, const void *owner);
+
+/* End all sessions of owner. */
+void ly__decider_disown(struct ly__decider *d, const void *owner);
+
+/* Call cut for each session that has not logged in by its deadline. It may wait. */
+void ly__decider_overdue(struct ly__decider *d, int64_t now,
+                         void (*cut)(void *arg, uint64_t number, const void *owner), void *arg);
+
+/* Whose session that is; NULL: there is none, or it is this process's own. */
+const void *ly__decider_owner(struct ly__decider *d, uint64_t number);
 
 #endif

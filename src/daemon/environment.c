@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/environment.h"
+#include "daemon/account.h"
 #include <errno.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,24 +27,25 @@ static int add(struct ly__environment *e, const char *name, const char *otherwis
     return 0;
 }
 
-/* What the user database says; asked only if the environment leaves something open. */
-static const struct passwd *look_up(void)
+/* What the system knows of this user; asked only if the environment leaves something open. */
+static const struct ly__account *look_up(struct ly__account *a)
 {
     if (getenv("HOME") && getenv("USER") && getenv("LOGNAME") && getenv("SHELL"))
         return NULL;
-    return getpwuid(geteuid());
+    return ly__account_by_id(a, geteuid()) == 0 ? a : NULL;
 }
 
 int ly__environment_init(struct ly__environment *e)
 {
-    const struct passwd *me = look_up();
+    struct ly__account account;
+    const struct ly__account *me = look_up(&account);
     const struct {
         const char *name, *otherwise;
     } rows[] = {
-        {"HOME", me ? me->pw_dir : "/"},
-        {"USER", me ? me->pw_name : NULL},
-        {"LOGNAME", me ? me->pw_name : NULL},
-        {"SHELL", me && *me->pw_shell ? me->pw_shell : "/bin/sh"},
+        {"HOME", me ? me->home : "/"},
+        {"USER", me ? me->name : NULL},
+        {"LOGNAME", me ? me->name : NULL},
+        {"SHELL", me ? me->shell : "/bin/sh"},
         {"PATH", PATH_DEFAULT},
         {"LANG", NULL},
         {"TZ", NULL},

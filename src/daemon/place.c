@@ -7,9 +7,9 @@
  * put a file there either. They are reached by way of the user's own directories, whose links are theirs.
  */
 #include "daemon/place.h"
+#include "daemon/account.h"
 #include <errno.h>
 #include <lanyard/error.h>
-#include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,25 +81,26 @@ struct kind {
 static const struct kind state = {"/var/lib/lanyard", "XDG_STATE_HOME", ".local/state", false};
 static const struct kind config = {"/etc/lanyard", "XDG_CONFIG_HOME", ".config", true};
 
-static const char *find_home(void)
+/* account: memory for what is found */
+static const char *find_home(struct ly__account *account)
 {
     const char *home = getenv("HOME");
     if (home && *home == '/')
         return home;
-    const struct passwd *me = getpwuid(geteuid());
-    return me && me->pw_dir && *me->pw_dir == '/' ? me->pw_dir : NULL;
+    return ly__account_by_id(account, geteuid()) == 0 && *account->home == '/' ? account->home : NULL;
 }
 
 /* A relative $XDG_... counts as unset, as its specification says. */
 static int print_directory(char *buf, size_t cap, const struct kind *k)
 {
+    struct ly__account account;
     const char *given = getenv(k->variable), *home = NULL;
     int n;
     if (geteuid() == 0)
         n = snprintf(buf, cap, "%s", k->root);
     else if (given && *given == '/')
         n = snprintf(buf, cap, "%s/lanyard", given);
-    else if ((home = find_home()))
+    else if ((home = find_home(&account)))
         n = snprintf(buf, cap, "%s/%s/lanyard", home, k->in_home);
     else
         n = snprintf(buf, cap, "%s", "");

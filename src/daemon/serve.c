@@ -11,6 +11,7 @@
 #include "daemon/authority.h"
 #include "daemon/environment.h"
 #include "daemon/listen.h"
+#include "daemon/network.h"
 #include "daemon/notify.h"
 #include "daemon/place.h"
 #include <errno.h>
@@ -35,7 +36,9 @@ struct daemon {
     struct ly__environment environment;
     struct ly__listener listeners[LY__LISTEN_MAX];
     size_t nlisteners; /* that are open */
-    size_t running;    /* threads that serve */
+    struct ly__network network;
+    char network_text[LY__LISTEN_MAX][LY_ADDRESS_TEXT]; /* its addresses */
+    size_t running;                                     /* threads that serve */
     int signal_fd, ended_fd, log_fd;
     int stops; /* signals to end that have come */
 };
@@ -85,8 +88,10 @@ static void reload(struct daemon *d)
     snprintf(lines, sizeof lines, "RELOADING=1\nMONOTONIC_USEC=%" PRId64, ly_now() / 1000);
     ly__notify(lines);
     int r = reopen_log(d);
+    if (r == 0 && d->network.audit)
+        r = ly__audit_reopen(d->network.audit);
     if (r < 0)
-        ly_log(LY_LOG_ERROR, "serve", "reloading failed: the log goes on where it was",
+        ly_log(LY_LOG_ERROR, "serve", "reloading failed: log and trail go on where they were",
                LY_STR("file", d->options->log_file), LY_ERR(r));
     else
         ly_log(LY_LOG_INFO, "serve", "reloaded",
@@ -106,6 +111,8 @@ static void stop(struct daemon *d, int signal)
     for (size_t i = 0; i < d->nlisteners; i++)
         ly_server_request_shutdown(d->listeners[i].server);
     ly__idle_end(&d->service.idle);
+    if (d->network.crew.started)
+        ly__crew_stop(&d->network.crew, d->stops > 1);
 }
 
 static void take_signal(struct daemon *d)
@@ -167,6 +174,7 @@ static int open_root(struct daemon *d)
     if (fd < 0)
         return say("cannot serve", root, -errno);
     d->service.root_fd = d->decider.root_fd = fd;
+    d->decider.root = root;
     return 0;
 }
 
@@ -177,14 +185,24 @@ static int open_service(struct daemon *d)
         return say("cannot start", NULL, r);
     d->service.authority = &d->decider.authority;
     d->decider.home = d->environment.home;
+    d->decider.env = d->environment.list;
     d->service.env = d->environment.list;
     d->decider.commands_max = d->options->commands_max ? d->options->commands_max : COMMANDS_MAX;
     raise_limit(d);
     return open_root(d);
 }
 
+static int open_network_listener(struct daemon *d, const char *address)
+{
+    struct ly__network *n = &d->network;
+    int r = n->wanted ? 0 : ly__network_open(n, &d->decider, d->options);
+    return r < 0 ? r : ly__network_listen(n, address, d->network_text[n->crew.nlisteners]);
+}
+
 static int open_listener(struct daemon *d, const char *address)
 {
+    if (ly__network_is(address))
+        return open_network_listener(d, address);
     int r = ly__listener_open(&d->listeners[d->nlisteners], address, d->options, &d->service);
     d->nlisteners += r == 0;
     return r;
@@ -212,6 +230,26 @@ static int open_listeners(struct daemon *d)
     return r;
 }
 
+static void say_serving(const struct daemon *d, const char *address)
+{
+    fprintf(stderr, "lanyard: serving %s on %s\n", d->decider.root, address);
+}
+
+static int start_network(struct daemon *d)
+{
+    struct ly__network *n = &d->network;
+    if (!n->wanted)
+        return 0;
+    int r = ly__crew_start(&n->crew, d->ended_fd);
+    if (r < 0)
+        return say("cannot start a thread", NULL, r);
+    d->running++;
+    for (size_t i = 0; i < n->crew.nlisteners; i++)
+        say_serving(d, d->network_text[i]);
+    fprintf(stderr, "lanyard: this machine is %s\n", n->key.text);
+    return 0;
+}
+
 static int start(struct daemon *d)
 {
     for (size_t i = 0; i < d->nlisteners; i++) {
@@ -219,9 +257,11 @@ static int start(struct daemon *d)
         if (r < 0)
             return say("cannot start a thread", NULL, r);
         d->running++;
-        fprintf(stderr, "lanyard: serving %s on %s\n",
-                d->options->root ? d->options->root : d->environment.home, d->listeners[i].text);
+        say_serving(d, d->listeners[i].text);
     }
+    int r = start_network(d);
+    if (r < 0)
+        return r;
     char lines[64];
     snprintf(lines, sizeof lines, "READY=1\nMAINPID=%ld", (long)getpid());
     ly__notify(lines);
@@ -248,6 +288,9 @@ static int close_all(struct daemon *d, int r)
         if (result < 0 && r == 0)
             r = say("serving failed on", d->listeners[i].text, result);
     }
+    int ended = ly__network_close(&d->network);
+    if (ended < 0 && r == 0)
+        r = say("serving the network failed", NULL, ended);
     int fds[] = {d->service.root_fd, d->signal_fd, d->ended_fd};
     for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) {
         if (fds[i] >= 0)

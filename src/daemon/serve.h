@@ -3,11 +3,13 @@
 #ifndef LY_DAEMON_SERVE_H
 #define LY_DAEMON_SERVE_H
 
+#include "auth/admission.h"
 #include <lanyard/log.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #define LY__LISTEN_MAX 16
+#define LY__SERVE_EXEMPTS 64
 
 struct ly__serve_options {
     const char *listen[LY__LISTEN_MAX]; /* addresses */
@@ -19,6 +21,11 @@ struct ly__serve_options {
     struct ly_log_options log;
     const char *log_file;  /* lines go there instead, opened anew at SIGHUP; NULL: standard error */
     unsigned commands_max; /* commands at once; 0: 256 */
+    /* of the network's addresses (tls://) */
+    struct ly__admission_options gate;
+    struct ly__exempt exempts[LY__SERVE_EXEMPTS]; /* who is never penalised */
+    unsigned nexempts;
+    enum ly__audit_choice { LY__AUDIT_IS_TRIED, LY__AUDIT_IS_NEEDED, LY__AUDIT_IS_OFF } audit;
 };
 
 /* Serve until a signal ends it. Failures are said on standard error. Returns the exit status. */

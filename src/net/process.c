@@ -81,7 +81,7 @@ static int make_pipes(struct ly_process *p, struct ly__spawn *s)
     return 0;
 }
 
-static void close_pipes(struct ly_process *p)
+void ly__process_close_pipes(struct ly_process *p)
 {
     for (int i = 0; i < 3; i++) {
         ly_pipe_close(p->std[i]);
@@ -105,7 +105,7 @@ int ly_process_spawn(struct ly_process **ret_process, const struct ly_spawn_opti
             close(s.std[i].fd);
     }
     if (r < 0) {
-        close_pipes(p);
+        ly__process_close_pipes(p);
         free(p);
         return r;
     }
@@ -223,7 +223,8 @@ void ly_process_free(struct ly_process *p)
     bool runs = look(p) != 1 && !atomic_load(&p->lost);
     if (runs)
         ly_process_kill(p, SIGKILL, true);
-    close_pipes(p); /* one that may not be killed, since it runs as somebody else, mostly ends by this */
+    ly__process_close_pipes(
+        p); /* one that may not be killed, since it runs as somebody else, mostly ends by this */
     if (runs)
         wait_for_death(p);
     while (!atomic_load(&p->lost) && waitid(P_PIDFD, (id_t)p->io.fd, NULL, WEXITED) < 0 && errno == EINTR)

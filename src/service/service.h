@@ -57,7 +57,6 @@ struct ly__service {
 struct ly__session {
     struct ly__service *service;   /* borrowed */
     uint64_t number;               /* the authority's, for this session */
-    bool begun;                    /* the authority is to be told of the end */
     bool logged_in;                /* grant is valid */
     struct ly__grant grant;        /* who it is and what they may do */
     struct ly_stream *stream;      /* the connection's two directions; borrowed */
@@ -137,7 +136,7 @@ int ly__session_handle(struct ly_request *rq);
  *
  * number  what the authority calls it; 0: it has no number yet
  *
- * Returns 0 or -ENOMEM. Suspends.
+ * Returns 0, or -ENOMEM: then nothing has begun, and the authority has not been told of the end. Suspends.
  */
 int ly__session_run(struct ly__service *service, struct ly_sock *sock, const struct ly_address *peer,
                     uint64_t number);

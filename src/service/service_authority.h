@@ -14,10 +14,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define LY__USER_NAME 128      /* bytes of a user's name with its zero byte */
-#define LY__USER_DIRECTORY 256 /* bytes of a directory of their own, with its zero byte */
-#define LY__KEY_HASH 32        /* bytes of a key's identity */
-#define LY__BINDING 32         /* bytes that name a TLS channel (RFC 9266) */
+#define LY__GRANT_USER 128      /* bytes of a user's name with its zero byte */
+#define LY__GRANT_DIRECTORY 256 /* bytes of a directory of their own, with its zero byte */
+#define LY__KEY_HASH 32         /* bytes of a key's identity */
+#define LY__BINDING 32          /* bytes that name a TLS channel (RFC 9266) */
 
 /* How a peer arrived. */
 struct ly__origin {
@@ -34,8 +34,8 @@ struct ly__origin {
 /* Who somebody is and what they may do. */
 struct ly__grant {
     unsigned roles; /* auth/roles.h */
-    char user[LY__USER_NAME];
-    char directory[LY__USER_DIRECTORY]; /* what they see as the served root, relative to it; "": all of it */
+    char user[LY__GRANT_USER];
+    char directory[LY__GRANT_DIRECTORY]; /* what they see as the served root, relative to it; "": all of it */
 };
 
 /* Something that was done, for the trail. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A command that is a child of this process. */
 #include "service/service_child.h"
+#include "net/pipe.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <lanyard/fiber.h>
@@ -34,6 +35,12 @@ static void end_own_input(struct ly__child *c)
     c->in = NULL;
 }
 
+static void let_go_of_own(struct ly__child *c)
+{
+    ly__process_close_pipes(own_of(c)->process);
+    c->in = c->out = c->err = NULL;
+}
+
 static void free_own(struct ly__child *c)
 {
     ly_process_free(own_of(c)->process);
@@ -42,7 +49,8 @@ static void free_own(struct ly__child *c)
     free(own_of(c));
 }
 
-static const struct ly__child_calls own_calls = {wait_for_own, kill_own, end_own_input, free_own};
+static const struct ly__child_calls own_calls = {wait_for_own, kill_own, end_own_input, let_go_of_own,
+                                                 free_own};
 
 /* ---- starting ---- */
 

@@ -30,6 +30,8 @@ struct ly__child_calls {
     void (*kill)(struct ly__child *c, int signal);
     /* Close the pipe to its input, so that it reads the end. */
     void (*end_input)(struct ly__child *c);
+    /* Close all its pipes here: copies of them have been given away. */
+    void (*let_go)(struct ly__child *c);
     /* Kill the group if the command still runs, close the pipes and free. Suspends. */
     void (*free)(struct ly__child *c);
 };

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lanyard/fiber.h>
+#include <lanyard/tls.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -56,15 +57,33 @@ static void ask_system(struct ly__session *s, struct ly__origin *o)
     o->uid = who.uid;
 }
 
+/* What TLS has proved: the channel's own name, and the peer's key if it has shown one. */
+static int ask_tls(struct ly__session *s, struct ly__origin *o)
+{
+    if (!ly_tls_is_on(s->sock))
+        return 0;
+    int r = ly_tls_handshake(s->sock);
+    if (r == 0)
+        r = ly_tls_export(s->sock, "EXPORTER-Channel-Binding", o->binding, sizeof o->binding);
+    if (r < 0)
+        return r;
+    o->is_bound = true;
+    r = ly_tls_peer_key(s->sock, o->key);
+    o->has_key = r == 0;
+    return r == -ENOENT ? 0 : r;
+}
+
 int ly__session_admit(struct ly__session *s)
 {
     struct ly__origin o = {.peer = s->peer};
     struct ly__authority *a = s->service->authority;
     ask_system(s, &o);
-    int r = a->calls->begin(a, &o, &s->number, &s->grant);
+    int r = ask_tls(s, &o);
     if (r < 0)
         return r;
-    s->begun = true;
+    r = a->calls->begin(a, &o, &s->number, &s->grant);
+    if (r < 0)
+        return r;
     return r == 0 ? 0 : enter(s);
 }
 

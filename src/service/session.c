@@ -293,7 +293,7 @@ static void log_end(const struct ly__session *s, int error, const char *other)
     ly_address_format(s->peer, peer, sizeof peer);
     if (s->peer->u.family == AF_UNIX || s->peer->length == 0)
         ly_sock_get_option(s->sock, SOL_SOCKET, SO_PEERCRED, &who, &length);
-    bool vanished = error == -EPIPE || error == -ECONNRESET;
+    bool vanished = error == -EPIPE || error == -ECONNRESET || error == LY_ECUT;
     ly_log(vanished ? LY_LOG_DEBUG : LY_LOG_WARNING, "session", "connection ended", LY_STR("peer", peer),
            LY_INT("pid", who.pid), LY_STR("speaks", other ? other : "frames"), LY_ERR(error));
 }
@@ -309,14 +309,22 @@ static void widen(struct ly_sock *sock)
         ly_sock_set_int(sock, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER);
 }
 
-/* The session of an open stream. Returns what ended it. */
-static int run(struct ly__session *s)
+/* Ask who the peer is, then serve it. Returns what ended it. */
+static int admit_and_serve(struct ly__session *s)
 {
     int r = ly__session_admit(s);
+    return r < 0 ? r : serve(s);
+}
+
+/* The session of an open stream. One that has a number already can be ended from outside from the start. */
+static int run(struct ly__session *s)
+{
+    bool has_number = s->number != 0;
+    int r = has_number ? 0 : ly__session_admit(s);
     if (r < 0)
         return r;
     ly__session_enter(s);
-    r = serve(s);
+    r = has_number ? admit_and_serve(s) : serve(s);
     ly__session_leave(s);
     return r;
 }
@@ -333,7 +341,7 @@ static void finish(struct ly__session *s, int r)
         ly__session_goodbye(s, r);
     if (s->ended)
         linger(s);
-    if (s->begun)
+    if (s->number != 0)
         a->calls->end(a, s->number, r);
     if (s->own_root_fd >= 0)
         close(s->own_root_fd);

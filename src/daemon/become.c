@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/become.h"
+#include "daemon/account.h"
+#include <errno.h>
+#include <grp.h>
+#include <lanyard/error.h>
+#include <lanyard/fiber.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PATH_DEFAULT "PATH=/usr/local/bin:/usr/bin:/bin"
+#define GROUPS_MAX 256
+#define EXIT_CANNOT 126
+#define EXIT_MISSING 127
+
+/* ---- the account ---- */
+
+/* What there is to know of an account, and how it is told; too much for a fiber's stack. */
+struct look {
+    const char *name;
+    struct ly__account account;
+    gid_t groups[GROUPS_MAX];
+    size_t ngroups;
+    char home[LY__ACCOUNT_LINE], user[LY__ACCOUNT_LINE], logname[LY__ACCOUNT_LINE], shell[LY__ACCOUNT_LINE];
+    char uid_text[16], groups_text[GROUPS_MAX * 12];
+};
+
+/* Asking the system's databases may wait for a network. */
+static int look_up(void *arg)
+{
+    struct look *k = arg;
+    k->ngroups = GROUPS_MAX;
+    int r = ly__account_by_name(&k->account, k->name);
+    return r < 0 ? r : ly__account_groups(&k->account, k->groups, &k->ngroups);
+}
+
+static bool is_named(const char *variable, const char *other)
+{
+    size_t n = strcspn(other, "=");
+    return strncmp(variable, other, n) == 0 && variable[n] == '=';
+}
+
+static bool holds(const char *const *list, size_t n, const char *variable)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (is_named(list[i], variable))
+            return true;
+    }
+    return false;
+}
+
+static size_t count(const char *const *list)
+{
+    size_t n = 0;
+    while (list && list[n])
+        n++;
+    return n;
+}
+
+/* Add those of from that list does not name yet. */
+static size_t join(const char **list, size_t n, const char *const *from)
+{
+    for (; from && *from; from++) {
+        if (!holds(list, n, *from))
+            list[n++] = *from;
+    }
+    return n;
+}
+
+/* ---- starting ---- */
+
+static int start_plain(struct ly__child **ret_child, const char **ret_where, const struct ly__launch *l,
+                       const struct ly__become *b)
+{
+    struct ly__launch own = *l;
+    const char **env = calloc(count(l->env) + count(b->env) + 1, sizeof *env);
+    if (!env)
+        return -ENOMEM;
+    join(env, join(env, 0, l->env), b->env);
+    own.env = env;
+    int r = ly__child_start(ret_child, ret_where, &own, b->root_fd, b->home, b->files_limit);
+    free(env);
+    return r;
+}
+
+/* become UID GROUPS HOME CWD N VARIABLE... PROGRAM ARGUMENT..., where the first group is the account's own,
+ * and N is the number of variables. */
+static int start_through(struct ly__child **ret_child, const char **ret_where, const struct ly__launch *l,
+                         const struct ly__become *b, const char *const numbers[2], const char *const *own)
+{
+    static const char *const nothing[] = {NULL};
+    char number[16];
+    size_t variables = count(l->env) + count(own) + count(b->env), n = 0;
+    const char **argv = calloc(8 + variables + count(l->argv), sizeof *argv);
+    if (!argv)
+        return -ENOMEM;
+    argv[n++] = "/proc/self/exe";
+    argv[n++] = LY__BECOME_ARGUMENT;
+    argv[n++] = numbers[0];
+    argv[n++] = numbers[1];
+    argv[n++] = own[0] + strlen("HOME=");
+    argv[n++] = l->cwd ? l->cwd : "";
+    argv[n++] = number;
+    const char **env = argv + n;
+    variables = join(env, join(env, join(env, 0, l->env), own), b->env);
+    snprintf(number, sizeof number, "%zu", variables);
+    n += variables;
+    for (const char *const *arg = l->argv; *arg; arg++)
+        argv[n++] = *arg;
+    const struct ly__launch through = {.argv = argv, .env = nothing, .cwd = "/", .input = l->input};
+    int r = ly__child_start(ret_child, ret_where, &through, -1, "/", b->files_limit);
+    *ret_where = l->argv[0];
+    free(argv);
+    return r;
+}
+
+static void print_groups(const struct look *k, char *out, size_t size)
+{
+    for (size_t i = 0, n = 0; i < k->ngroups && n < size; i++)
+        n += (size_t)snprintf(out + n, size - n, "%s%u", i ? "," : "", k->groups[i]);
+}
+
+static int start_as(struct ly__child **ret_child, const char **ret_where, const struct ly__launch *l,
+                    const struct ly__become *b, struct look *k)
+{
+    const struct ly__account *a = &k->account;
+    const char *const own[] = {k->home, k->user, k->logname, k->shell, PATH_DEFAULT, NULL};
+    const char *const numbers[] = {k->uid_text, k->groups_text};
+    snprintf(k->home, sizeof k->home, "HOME=%s", a->home);
+    snprintf(k->user, sizeof k->user, "USER=%s", a->name);
+    snprintf(k->logname, sizeof k->logname, "LOGNAME=%s", a->name);
+    snprintf(k->shell, sizeof k->shell, "SHELL=%s", a->shell);
+    snprintf(k->uid_text, sizeof k->uid_text, "%u", a->uid);
+    print_groups(k, k->groups_text, sizeof k->groups_text);
+    return start_through(ret_child, ret_where, l, b, numbers, own);
+}
+
+static int start_as_account(struct ly__child **ret_child, const char **ret_where, const struct ly__launch *l,
+                            const struct ly__become *b, struct look *k)
+{
+    int r = ly_offload(look_up, k);
+    if (r < 0)
+        return r;
+    if (k->account.uid == geteuid() && geteuid() != 0)
+        return start_plain(ret_child, ret_where, l, b);
+    return geteuid() == 0 ? start_as(ret_child, ret_where, l, b, k) : -EPERM;
+}
+
+int ly__become_start(struct ly__child **ret_child, const char **ret_where, const struct ly__launch *l,
+                     const struct ly__become *b)
+{
+    *ret_where = b->account;
+    if (!*b->account)
+        return geteuid() == 0 ? LY_EROLE : start_plain(ret_child, ret_where, l, b);
+    struct look *k = malloc(sizeof *k);
+    if (!k)
+        return -ENOMEM;
+    k->name = b->account;
+    int r = start_as_account(ret_child, ret_where, l, b, k);
+    free(k);
+    return r;
+}
+
+/* ---- the new process ---- */
+
+static int fail(const char *what, const char *detail)
+{
+    int status = errno == ENOENT ? EXIT_MISSING : EXIT_CANNOT;
+    fprintf(stderr, "lanyard: %s%s: %s\n", what, detail, strerror(errno));
+    return status;
+}
+
+static int take_rights(const char *uid, const char *groups)
+{
+    gid_t list[GROUPS_MAX];
+    size_t n = 0;
+    uid_t id = (uid_t)strtoul(uid, NULL, 10);
+    for (const char *at = groups; *at && n < GROUPS_MAX; at += *at == ',') {
+        char *end;
+        list[n++] = (gid_t)strtoul(at, &end, 10);
+        if (end == at || (*end && *end != ','))
+            break;
+        at = end;
+    }
+    if (n == 0 || setgroups(n, list) < 0 || setresgid(list[0], list[0], list[0]) < 0)
+        return -1;
+    return setresuid(id, id, id);
+}
+
+static int enter(const char *home, const char *cwd)
+{
+    if (*cwd == '/')
+        return chdir(cwd);
+    if (chdir(home) < 0 && (*cwd || chdir("/") < 0))
+        return -1;
+    return *cwd ? chdir(cwd) : 0;
+}
+
+enum { UID = 1, GROUPS, HOME, CWD, NUMBER, VARIABLES };
+
+int ly__become(int argc, char **argv)
+{
+    char *end = NULL;
+    unsigned long n = argc > VARIABLES ? strtoul(argv[NUMBER], &end, 10) : 0;
+    if (argc <= VARIABLES || *end || n >= (unsigned long)(argc - VARIABLES))
+        return EXIT_CANNOT;
+    if (take_rights(argv[UID], argv[GROUPS]) < 0)
+        return fail("cannot become the account of number ", argv[UID]);
+    umask(022);
+    if (enter(argv[HOME], argv[CWD]) < 0)
+        return fail("cannot enter ", *argv[CWD] ? argv[CWD] : argv[HOME]);
+    clearenv();
+    for (unsigned long i = 0; i < n; i++)
+        putenv(argv[VARIABLES + i]);
+    execvp(argv[VARIABLES + n], argv + VARIABLES + n);
+    return fail("cannot run ", argv[VARIABLES + n]);
+}

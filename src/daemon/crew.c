@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One loop with a fiber for each worker, one for each listener, one that looks for strangers who say nothing,
+ * and one that takes orders from other threads.
+ *
+ * A worker that ends is started again, at once the first time and then ever more slowly, as long as it does
+ * not live long. Those who were served by it lose their connections; if it ended by a signal, whoever had not
+ * logged in yet is charged for it, since one of them has most likely done it, and all of them can come again.
+ */
+#include "daemon/crew.h"
+#include "daemon/listen.h"
+#include "daemon/monitor.h"
+#include "daemon/worker.h"
+#include "net/spawn.h"
+#include <errno.h>
+#include <lanyard/fiber.h>
+#include <lanyard/log.h>
+#include <lanyard/process.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define BACKOFF_MS 100
+#define BACKOFF_MAX_MS 10000
+#define SETTLED_MS 10000 /* a worker that lived so long starts anew without waiting */
+#define END_MS 2000      /* for a worker whose channel is closed to end */
+#define LOOK_MS 500      /* how often strangers' deadlines are looked at */
+#define PAUSE_MS 50      /* until accepting is tried again */
+#define TURN_MS 20       /* how often it is seen whether the last session is over */
+
+struct ly__crew_worker {
+    struct ly__crew *crew;
+    struct ly__monitor monitor;
+    bool serves; /* the monitor is open and the worker has its settings */
+    pid_t pid;
+    int64_t started;
+    int64_t backoff_ms;
+};
+
+struct order {
+    enum { STOP, STOP_AT_ONCE, CUT } kind;
+    uint64_t session;
+};
+
+/* ---- a worker's process ---- */
+
+static int spawn(struct ly__crew_worker *w, int channel, struct ly_pipe **ret_end)
+{
+    static const char *const argv[] = {"/proc/self/exe", LY__WORKER_ARGUMENT, NULL};
+    static const char *const env[] = {NULL};
+    const struct ly_spawn_options o = {.argv = argv, .env = env, .new_group = true};
+    struct ly__spawn s = {.options = &o, .std = {{LY_PIPE, channel}, {LY_NULL, -1}, {LY_INHERIT, -1}}};
+    int r = ly_offload(ly__spawn, &s);
+    if (r < 0)
+        return r;
+    w->pid = s.pid;
+    r = ly_pipe_from_fd(ret_end, s.pidfd);
+    if (r < 0) {
+        kill(s.pid, SIGKILL);
+        waitpid(s.pid, NULL, 0);
+        close(s.pidfd);
+    }
+    return r;
+}
+
+/* Wait until it has ended, which is made so after a while, and reap it. Returns its status as of waitpid(2).
+ */
+static int reap(struct ly__crew_worker *w, struct ly_pipe *end, bool at_once)
+{
+    struct ly_scope *shield;
+    int status = 0;
+    if (at_once)
+        kill(w->pid, SIGKILL);
+    if (ly_scope_open(&shield, &(struct ly_scope_options){.shield = true, .name = "the end of a worker"}) ==
+        0) {
+        if (ly_pipe_wait(end, END_MS) < 0)
+            kill(w->pid, SIGKILL);
+        ly_scope_close(shield);
+    }
+    while (waitpid(w->pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    ly_pipe_close(end);
+    return status;
+}
+
+static void tell_end(const struct ly__crew_worker *w, int r, int status)
+{
+    if (r == LY_EREFUSED)
+        ly_log(LY_LOG_ERROR, "crew", "a worker asked for what it may not have, and was ended",
+               LY_INT("pid", w->pid), LY_STR("asked", w->monitor.offence));
+    else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+        ly_log(LY_LOG_ERROR, "crew", "a worker made a system call that it may not make, and was ended",
+               LY_INT("pid", w->pid));
+    else if (WIFSIGNALED(status) || WEXITSTATUS(status) != 0 || !w->crew->stopping)
+        ly_log(LY_LOG_ERROR, "crew", "a worker has ended", LY_INT("pid", w->pid),
+               LY_INT("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0),
+               LY_INT("exit", WEXITSTATUS(status)), LY_ERR(r));
+}
+
+/* Whether it ended by what it did, rather than by somebody's will. */
+static bool is_crash(int status)
+{
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS, SIGTRAP};
+    for (size_t i = 0; WIFSIGNALED(status) && i < sizeof signals / sizeof *signals; i++) {
+        if (WTERMSIG(status) == signals[i])
+            return true;
+    }
+    return false;
+}
+
+/* One life of a worker. */
+static int live(struct ly__crew_worker *w)
+{
+    int fds[2];
+    struct ly_pipe *end = NULL;
+    int r = ly__channel_pair(fds);
+    if (r < 0)
+        return r;
+    r = ly__monitor_open(&w->monitor, w->crew->decider, fds[0]);
+    if (r < 0) {
+        close(fds[0]);
+        close(fds[1]);
+        return r;
+    }
+    r = spawn(w, fds[1], &end);
+    close(fds[1]);
+    if (r == 0)
+        r = ly__setup_send(&w->crew->setup, &w->monitor.channel);
+    w->serves = r == 0;
+    if (r == 0)
+        r = ly__monitor_run(&w->monitor);
+    w->serves = false;
+    int status = end ? reap(w, end, r == LY_EREFUSED) : 0;
+    if (r == LY_EREFUSED || is_crash(status))
+        ly__decider_blame(w->crew->decider, &w->monitor);
+    tell_end(w, r, status);
+    ly__decider_disown(w->crew->decider, &w->monitor);
+    ly__monitor_close(&w->monitor);
+    return r;
+}
+
+static int keep_alive(void *arg)
+{
+    struct ly__crew_worker *w = arg;
+    int r = 0;
+    ly_set_name("worker");
+    while (!w->crew->stopping && r != -ECANCELED) {
+        w->started = ly_now();
+        r = live(w);
+        if (ly_now() - w->started > SETTLED_MS * INT64_C(1000000))
+            w->backoff_ms = 0;
+        if (!w->crew->stopping && ly_sleep(w->backoff_ms) < 0)
+            break;
+        w->backoff_ms = w->backoff_ms == 0 ? BACKOFF_MS : 2 * w->backoff_ms;
+        if (w->backoff_ms > BACKOFF_MAX_MS)
+            w->backoff_ms = BACKOFF_MAX_MS;
+    }
+    return 0;
+}
+
+/* ---- connections ---- */
+
+static struct ly__crew_worker *least_busy(struct ly__crew *c)
+{
+    struct ly__crew_worker *best = NULL;
+    for (int i = 0; i < c->nworkers; i++) {
+        struct ly__crew_worker *w = &c->workers[i];
+        if (w->serves && (!best || w->monitor.sessions < best->monitor.sessions))
+            best = w;
+    }
+    return best;
+}
+
+/* Wait until a worker is there. */
+static int find_worker(struct ly__crew *c, struct ly__crew_worker **ret)
+{
+    for (int r; !(*ret = least_busy(c));) {
+        r = ly_sleep(TURN_MS);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int hand_over(struct ly__crew *c, struct ly_sock *sock, const struct ly_address *peer,
+                     struct ly__ticket *ticket)
+{
+    struct ly__crew_worker *w;
+    int r = find_worker(c, &w);
+    if (r < 0)
+        return r;
+    uint64_t session = ly__decider_connect(c->decider, peer, &w->monitor, ticket);
+    if (session == 0)
+        return -ENOMEM;
+    r = ly__monitor_serve(&w->monitor, session, ly_sock_fileno(sock));
+    if (r < 0)
+        c->decider->authority.calls->end(&c->decider->authority, session, -EPIPE);
+    else
+        ticket->held = false; /* it is the session's now */
+    return r;
+}
+
+static int take_connection(struct ly__crew *c, struct ly_sock *sock, const struct ly_address *peer)
+{
+    struct ly__ticket ticket = {0};
+    enum ly__verdict v = ly__admission_enter(c->admission, peer, ly_now(), &ticket);
+    if (v != LY__ADMITTED)
+        return 0; /* counted; a line for each would be a gift to whoever floods us */
+    int r = hand_over(c, sock, peer, &ticket);
+    if (r < 0)
+        ly__admission_leave(c->admission, &ticket);
+    return r;
+}
+
+struct acceptor {
+    struct ly__crew *crew;
+    struct ly_sock *listener;
+};
+
+static int accept_connections(void *arg)
+{
+    const struct acceptor *a = arg;
+    int r = 0;
+    ly_set_name("accept");
+    while (r != -ECANCELED) {
+        struct ly_sock *sock;
+        struct ly_address peer;
+        r = ly_accept(a->listener, &sock, &peer);
+        if (r == 0) {
+            (void)take_connection(a->crew, sock, &peer);
+            ly_sock_free(sock);
+        } else if (r != -ECANCELED && r != -ECONNABORTED) {
+            ly_log(LY_LOG_WARNING, "crew", "accepting paused", LY_ERR(r));
+            r = ly_sleep(PAUSE_MS);
+        }
+    }
+    return 0;
+}
+
+/* ---- strangers who say nothing ---- */
+
+static void cut(void *arg, uint64_t session, const void *owner)
+{
+    struct ly__crew *c = arg;
+    for (int i = 0; i < c->nworkers; i++) {
+        if (&c->workers[i].monitor == owner && c->workers[i].serves)
+            (void)ly__monitor_cut(&c->workers[i].monitor, session);
+    }
+}
+
+static int watch_deadlines(void *arg)
+{
+    struct ly__crew *c = arg;
+    ly_set_name("deadlines");
+    while (ly_sleep(LOOK_MS) == 0)
+        ly__decider_overdue(c->decider, ly_now(), cut, c);
+    return 0;
+}
+
+/* ---- orders ---- */
+
+static size_t count_sessions(const struct ly__crew *c)
+{
+    size_t n = 0;
+    for (int i = 0; i < c->nworkers; i++)
+        n += c->workers[i].serves ? c->workers[i].monitor.sessions : 0;
+    return n;
+}
+
+static void tell_all(struct ly__crew *c, bool at_once)
+{
+    for (int i = 0; i < c->nworkers; i++) {
+        if (c->workers[i].serves)
+            (void)ly__monitor_stop(&c->workers[i].monitor, at_once);
+    }
+}
+
+/* Wait for the last session's end, for a second order, or until the time for it is over. */
+static void drain(struct ly__crew *c)
+{
+    struct order o;
+    int64_t until = ly_deadline(LY__DRAIN_MS);
+    while (count_sessions(c) > 0 && ly_now() < until) {
+        int r = ly_chan_recv(c->orders, &o, TURN_MS);
+        if (r == 0 && o.kind == STOP_AT_ONCE)
+            break;
+        if (r == -ECANCELED)
+            break;
+    }
+    if (count_sessions(c) > 0) {
+        tell_all(c, true);
+        ly_sleep(TURN_MS);
+    }
+}
+
+static void obey(struct ly__crew *c)
+{
+    struct order o;
+    while (ly_chan_recv(c->orders, &o, LY_FOREVER) == 0) {
+        if (o.kind == CUT) {
+            const void *owner = ly__decider_owner(c->decider, o.session);
+            if (owner)
+                cut(c, o.session, owner);
+            continue;
+        }
+        c->stopping = true;
+        ly_scope_cancel(c->accepting);
+        tell_all(c, o.kind == STOP_AT_ONCE);
+        drain(c);
+        return;
+    }
+}
+
+/* ---- the whole ---- */
+
+static int accept_all(struct ly__crew *c, struct acceptor *acceptors)
+{
+    int r = ly_scope_open(&c->accepting, &(struct ly_scope_options){.name = "accepting"});
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < c->nlisteners && r == 0; i++) {
+        acceptors[i] = (struct acceptor){c, c->listeners[i]};
+        r = ly_go(c->accepting, accept_connections, &acceptors[i]);
+    }
+    if (r == 0)
+        r = ly_go(c->accepting, watch_deadlines, c);
+    if (r == 0)
+        obey(c);
+    ly_scope_close(c->accepting);
+    return r;
+}
+
+static int run(void *arg)
+{
+    struct ly__crew *c = arg;
+    struct acceptor acceptors[LY__LISTEN_MAX];
+    struct ly_scope *working;
+    int r = ly_scope_open(&working, &(struct ly_scope_options){.name = "workers"});
+    if (r < 0)
+        return r;
+    for (int i = 0; i < c->nworkers && r == 0; i++) {
+        c->workers[i].crew = c;
+        r = ly_go(working, keep_alive, &c->workers[i]);
+    }
+    if (r == 0)
+        r = accept_all(c, acceptors);
+    c->stopping = true;
+    ly_scope_close(working); /* cancelled, each closes its channel, and the worker ends */
+    return r;
+}
+
+static void *run_thread(void *arg)
+{
+    static const uint64_t one = 1;
+    struct ly__crew *c = arg;
+    c->result = ly_run(run, c, &(struct ly_run_options){.reactor = "epoll"});
+    while (write(c->ended_fd, &one, sizeof one) < 0 && errno == EINTR)
+        ;
+    return NULL;
+}
+
+int ly__crew_open(struct ly__crew *c, struct ly__decider *decider, struct ly__admission *admission,
+                  int workers)
+{
+    *c = (struct ly__crew){.decider = decider, .admission = admission, .nworkers = workers};
+    c->workers = calloc((size_t)workers, sizeof *c->workers);
+    int r = c->workers ? ly_chan_new(&c->orders, sizeof(struct order), 64, LY_SHARED) : -ENOMEM;
+    if (r < 0)
+        free(c->workers);
+    return r;
+}
+
+int ly__crew_listen(struct ly__crew *c, struct ly_sock *listener)
+{
+    if (c->nlisteners == LY__LISTEN_MAX)
+        return LY_ETOOBIG;
+    c->listeners[c->nlisteners++] = listener;
+    return 0;
+}
+
+int ly__crew_start(struct ly__crew *c, int ended_fd)
+{
+    c->ended_fd = ended_fd;
+    c->started = pthread_create(&c->thread, NULL, run_thread, c) == 0;
+    return c->started ? 0 : -EAGAIN;
+}
+
+void ly__crew_stop(struct ly__crew *c, bool at_once)
+{
+    const struct order o = {.kind = at_once ? STOP_AT_ONCE : STOP};
+    (void)ly_chan_send(c->orders, &o, LY_FOREVER);
+}
+
+void ly__crew_cut(struct ly__crew *c, uint64_t session)
+{
+    const struct order o = {.kind = CUT, .session = session};
+    (void)ly_chan_send(c->orders, &o, LY_FOREVER);
+}
+
+int ly__crew_close(struct ly__crew *c)
+{
+    if (c->started)
+        pthread_join(c->thread, NULL);
+    for (size_t i = 0; i < c->nlisteners; i++)
+        ly_sock_free(c->listeners[i]);
+    ly_chan_free(c->orders);
+    free(c->workers);
+    explicit_bzero(&c->setup, sizeof c->setup);
+    return c->result;
+}

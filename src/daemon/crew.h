@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The supervisor of the workers: it accepts what comes from the network, turns away whom the gate does not
+ * admit, hands each connection to a worker, and starts a worker again that has ended. It reads none of their
+ * bytes.
+ */
+#ifndef LY_DAEMON_CREW_H
+#define LY_DAEMON_CREW_H
+
+#include "auth/admission.h"
+#include "daemon/authority.h"
+#include "daemon/serve.h"
+#include "daemon/setup.h"
+#include <pthread.h>
+
+struct ly__crew_worker;
+
+struct ly__crew {
+    struct ly__decider *decider;     /* borrowed */
+    struct ly__admission *admission; /* borrowed */
+    struct ly__setup setup;          /* what each worker is told */
+    struct ly_sock *listeners[LY__LISTEN_MAX];
+    size_t nlisteners;
+    struct ly__crew_worker *workers;
+    int nworkers;
+    struct ly_chan *orders; /* of struct order, from any thread */
+    struct ly_scope *accepting;
+    bool stopping;
+    pthread_t thread;
+    bool started;
+    int ended_fd; /* an eventfd, written to when the thread ends; borrowed */
+    int result;
+};
+
+/* Returns 0 or -ENOMEM. */
+int ly__crew_open(struct ly__crew *c, struct ly__decider *decider, struct ly__admission *admission,
+                  int workers);
+
+/* Add an address to accept from, before the start; taken. Returns 0, LY_ETOOBIG. */
+int ly__crew_listen(struct ly__crew *c, struct ly_sock *listener);
+
+/* Start on a thread of its own. Returns 0 or -EAGAIN. */
+int ly__crew_start(struct ly__crew *c, int ended_fd);
+
+/* From any thread: take nothing more and let what runs finish, or (at_once) end it; end one session. */
+void ly__crew_stop(struct ly__crew *c, bool at_once);
+void ly__crew_cut(struct ly__crew *c, uint64_t session);
+
+/* Wait for the thread and free. Returns what serving returned. */
+int ly__crew_close(struct ly__crew *c);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The supervisor's side of one worker's channel (channel.h). It believes nothing: each message must be one
+ * that a worker may send in the state that the session is in, by the decider's own books, and a session or a
+ * command must be this worker's. One message that is not ends the worker.
+ */
+#ifndef LY_DAEMON_MONITOR_H
+#define LY_DAEMON_MONITOR_H
+
+#include "daemon/authority.h"
+#include "daemon/channel.h"
+
+struct ly__monitor {
+    struct ly__decider *decider;
+    struct ly__channel channel;
+    struct ly_scope *scope;   /* of the tasks that answer and of those that wait for commands */
+    struct ly_chan *places;   /* holds a byte for each question that is being answered */
+    struct ly__list children; /* the commands that run for it */
+    int64_t last;             /* number given to a command last */
+    size_t sessions;          /* that it serves */
+    char offence[128];        /* what it did that it may not; "" */
+};
+
+/* fd: the channel's end; taken on success. Returns 0 or -ENOMEM. */
+int ly__monitor_open(struct ly__monitor *m, struct ly__decider *decider, int fd);
+
+/*
+ * Answer until the worker ends. Its commands have been ended then; its sessions are still in the decider's
+ * books. Returns 0; LY_EREFUSED (m->offence says what it did); or an error of the channel. Suspends.
+ */
+int ly__monitor_run(struct ly__monitor *m);
+void ly__monitor_close(struct ly__monitor *m);
+
+/* Tell it: here is a connection; end a session; take nothing more, or end at once. Return 0 or an error of
+ * ly__channel_send. Suspend. */
+int ly__monitor_serve(struct ly__monitor *m, uint64_t session, int fd);
+int ly__monitor_cut(struct ly__monitor *m, uint64_t session);
+int ly__monitor_stop(struct ly__monitor *m, bool at_once);
+
+#endif

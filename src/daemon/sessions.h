@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The books of the sessions that are there: whose they are, from where, how far they have come. They are kept
+ * by the process that decides, whoever serves the session.
+ */
+#ifndef LY_DAEMON_SESSIONS_H
+#define LY_DAEMON_SESSIONS_H
+
+#include "auth/admission.h"
+#include "auth/audit.h"
+#include "auth/device.h"
+#include "auth/id.h"
+#include "auth/login.h"
+#include "base/list.h"
+#include "service/service_authority.h"
+#include <pthread.h>
+#include <stdint.h>
+
+#define LY__SESSIONS_LISTS 256
+
+/* What has been said in a session so far. */
+enum ly__session_state {
+    LY__CONNECTED = 1, /* nothing: its peer has only connected */
+    LY__STRANGER = 2,  /* it has begun, and its peer is not known */
+    LY__LOGGED_IN = 4,
+};
+
+struct ly__entry {
+    struct ly__list link; /* in one of the lists */
+    uint64_t number;
+    const void *owner; /* the side here of the confined process that serves it; NULL: this process itself */
+    enum ly__session_state state;
+    bool is_ending; /* it was told to */
+    struct ly_address peer;
+    char from[LY_ADDRESS_TEXT]; /* the peer, printed */
+    int64_t began;              /* of ly_now() */
+    struct ly__ticket ticket;   /* of the gate for strangers */
+    /* of a channel: what it proves, and the login that goes on in it */
+    uint8_t binding[LY__BINDING];
+    bool has_key;
+    uint8_t key[LY__KEY_HASH];
+    char device[LY__ID_TEXT]; /* the key, printed; "": none was shown */
+    struct ly__login *login;
+    bool has_failed; /* a login has */
+    /* LY__LOGGED_IN */
+    struct ly__grant grant;
+    int64_t user_id, device_id;     /* of the store; 0: none */
+    char account[LY__USER_ACCOUNT]; /* commands run as this; "": as the server does */
+    struct ly__audit_record deed;   /* what it does now */
+    char what[32];                  /* the deed's name */
+};
+
+struct ly__sessions {
+    pthread_mutex_t lock; /* guards the lists; an entry itself is touched by its session's calls alone */
+    struct ly__list lists[LY__SESSIONS_LISTS]; /* struct ly__entry.link, by number */
+    uint64_t last;                             /* the number given last */
+    size_t count;
+};
+
+void ly__sessions_open(struct ly__sessions *s);
+void ly__sessions_close(struct ly__sessions *s);
+
+/* Returns NULL without memory. */
+struct ly__entry *ly__sessions_add(struct ly__sessions *s, const struct ly_address *peer, const void *owner);
+
+/* The entry of a number; NULL: none. It stays while the session's own calls run. */
+struct ly__entry *ly__sessions_find(struct ly__sessions *s, uint64_t number);
+
+/* Take it out of the books. Freed by ly__entry_free. */
+void ly__sessions_remove(struct ly__sessions *s, struct ly__entry *e);
+void ly__entry_free(struct ly__entry *e);
+
+/* Call fn for each with the lock held: fn neither waits nor uses the books. */
+void ly__sessions_each(struct ly__sessions *s, void (*fn)(void *arg, struct ly__entry *e), void *arg);
+
+#endif

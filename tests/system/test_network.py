@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: MIT
+"""serve on the network: TLS, logging in, roles, confined workers, and what strangers get."""
+
+import base64
+import contextlib
+import os
+import pathlib
+import pwd
+import signal
+import socket
+import struct
+import subprocess
+import time
+import unittest
+
+from peer import PATIENCE, PROGRAM, Server, cli, wait_for_death
+from tls_peer import TLS1_2, Closed, Tls, scram
+
+PASSWORD = "correct horse battery"
+ME = pwd.getpwuid(os.getuid()).pw_name
+
+
+class NetworkServer(Server):
+    """A server on a TLS port, with a state directory and users of its own. As root, users need an account."""
+
+    def __init__(self, *options, environment=None):
+        self.environment = dict(os.environ, **(environment or {}))
+        super().__init__("--listen", "tls://127.0.0.1:0", *options, environment=self.set_state())
+
+    def set_state(self):
+        import tempfile
+        self.state = pathlib.Path(tempfile.mkdtemp(prefix="ly"))
+        self.environment["LANYARD_STATE"] = str(self.state)
+        return self.environment
+
+    def ready(self):
+        log = self.wait_for("this machine is")
+        self.port = int(log.split("on tls://127.0.0.1:")[1].split()[0])
+        return self
+
+    def add_user(self, name, roles, *options):
+        done = cli("user", "add", name, "--roles", roles, "--password-stdin", *options,
+                   input=PASSWORD.encode() + b"\n", env=self.environment)
+        assert done.returncode == 0, done.stderr
+
+    def workers(self):
+        """The workers' process ids."""
+        out = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(self.pid)], capture_output=True, check=False)
+        return [int(line.split()[0]) for line in out.stdout.decode().splitlines() if line.endswith("worker")]
+
+    def remove(self):
+        import shutil
+        super().remove()
+        shutil.rmtree(self.state, ignore_errors=True)
+
+
+class NetworkCase(unittest.TestCase):
+    options = ("--exempt", "127.0.0.0/8")
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = NetworkServer(*cls.options).ready()
+        cls.server.add_user("ann", "read,write,exec", "--account", ME)
+        cls.server.add_user("ben", "read")
+        cls.server.add_user("eve", "exec")
+
+    @classmethod
+    def tearDownClass(cls):
+        try:
+            status = cls.server.stop()
+            log = cls.server.log.read_text(errors="replace")
+            if status != 0 or "Sanitizer" in log or "runtime error" in log:
+                raise AssertionError(f"the server ended with {status}: {log[-8000:]}")
+        finally:
+            cls.server.remove()
+
+    def connect(self, **options):
+        connection = Tls(self.server.port, **options)
+        self.addCleanup(connection.close)
+        return connection
+
+    def log_in(self, name="ann", password=PASSWORD, **options):
+        connection = self.connect()
+        return connection, scram(connection, name, password, **options)
+
+    def enter(self, name="ann"):
+        connection, answer = self.log_in(name)
+        self.assertEqual(answer["ok"], True)
+        return connection
+
+    def assert_closed(self, connection):
+        with self.assertRaises(Closed):
+            connection.receive(1)
+
+
+class LoggingIn(NetworkCase):
+    def test_a_user_logs_in_and_may_do_what_the_roles_say(self):
+        connection, answer = self.log_in()
+        self.assertEqual((answer["user"], answer["roles"]), ("ann", ["read", "write", "exec"]))
+        self.assertEqual(connection.ask({"cmd": "hello", "id": 2})["user"], "ann")
+        self.assertTrue(connection.ask({"cmd": "mkdir", "id": 3, "path": "made"})["ok"])
+        end, out = connection.run("echo", "hi")
+        self.assertEqual((end["exit"], out), (0, b"hi\n"))
+
+    def test_a_role_that_is_missing_is_said(self):
+        connection = self.enter("ben")
+        self.assertEqual(connection.ask({"cmd": "stat", "id": 1, "path": ""})["entry"]["type"], "dir")
+        for request in ({"cmd": "mkdir", "path": "x"}, {"cmd": "exec", "argv": ["true"]}, {"cmd": "rm", "path": "x"}):
+            self.assertEqual(connection.ask(dict(request, id=2))["error"], "LY_EROLE")
+        self.assertTrue(connection.ask({"cmd": "ping", "id": 3})["ok"])
+
+    def test_a_stranger_gets_nothing_but_the_login(self):
+        connection = self.connect()
+        for cmd in ("ping", "hello", "version", "ls", "exec", "nonsense"):
+            self.assertEqual(connection.ask({"cmd": cmd, "id": 1, "path": ""})["error"], "LY_ELOGIN")
+
+    def test_wrong_passwords_and_names_fail_alike(self):
+        for name, password in (("ann", "wrong password"), ("nobody", PASSWORD)):
+            connection, answer = self.log_in(name, password)
+            self.assertEqual(answer["error"], "LY_EDENIED")
+            self.assert_closed(connection)
+
+    def test_a_login_bound_to_another_channel_fails(self):
+        other = self.connect()
+        connection, answer = self.log_in(binding=other.export())
+        self.assertEqual(answer["error"], "LY_EDENIED")
+        self.assert_closed(connection)
+
+    def test_nothing_weaker_is_taken(self):
+        for options in ({"mechanism": "SCRAM-SHA-256"}, {"mechanism": "PLAIN"}, {"header": "n,,"}, {"header": "y,,"},
+                        {"header": "p=tls-unique,,"}):
+            _, answer = self.log_in(**options)
+            self.assertEqual(answer["error"], "LY_EDENIED", options)
+
+    def test_a_message_of_an_earlier_login_is_no_use(self):
+        connection = self.connect()
+        first = connection.ask({"cmd": "login", "id": 1, "mechanism": "SCRAM-SHA-256-PLUS",
+                                "data": "p=tls-exporter,,n=ann,r=abcdefgh"})
+        proof = base64.b64encode(bytes(32)).decode()
+        again = {"cmd": "login", "id": 1, "mechanism": "SCRAM-SHA-256-PLUS",
+                 "data": "c=cD10bHMtZXhwb3J0ZXIsLA==,r=" + first["data"].split(",")[0][2:] + ",p=" + proof}
+        self.assertEqual(connection.ask(again)["error"], "LY_EDENIED")
+
+    def test_a_second_login_is_refused(self):
+        connection = self.enter()
+        answer = connection.ask({"cmd": "login", "id": 1, "mechanism": "SCRAM-SHA-256-PLUS", "data": "x"})
+        self.assertEqual(answer["error"], "LY_EFIELD")
+
+    def test_older_tls_is_refused(self):
+        with self.assertRaises(Closed):
+            self.connect(at_most=TLS1_2)
+
+    def test_the_machine_is_who_it_prints(self):
+        number = int.from_bytes(self.connect().peer_key()[:17], "big") % 10**40
+        digits = f"{number:040d}"
+        text = "-".join(digits[i:i + 5] for i in range(0, 40, 5))
+        self.assertIn(f"this machine is {text}", self.server.log.read_text())
+
+    def test_the_trail_tells_who_did_what_from_where(self):
+        connection = self.enter()
+        connection.run("sh", "-c", "exit 3")
+        connection.close()
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            out = cli("audit", "--json", "--user", "ann", env=self.server.environment).stdout.decode()
+            if '"exit 3"' in out:
+                break
+            time.sleep(0.05)
+        self.assertIn('"sh -c exit 3"', out)
+        self.assertIn('"tcp://127.0.0.1:', out)
+        self.assertNotIn(PASSWORD, out)
+
+
+class Commands(NetworkCase):
+    def test_output_input_and_signals_arrive(self):
+        connection = self.enter()
+        connection.send_frame({"cmd": "exec", "id": 5, "argv": ["cat"], "stdin": True})
+        self.assertTrue(connection.receive_frame()[0]["started"])
+        connection.send_frame({"id": 5, "stream": "in"}, b"some text")
+        header, body = connection.receive_frame()
+        self.assertEqual((header["stream"], body), ("out", b"some text"))
+        connection.send_frame({"id": 5, "kill": 15})
+        self.assertEqual(connection.receive_frame()[0]["signal"], 15)
+        self.assertEqual(connection.run("echo", "again")[1], b"again\n")
+
+    def test_the_end_of_input_is_seen(self):
+        connection = self.enter()
+        connection.send_frame({"cmd": "exec", "id": 5, "argv": ["wc", "-c"], "stdin": True})
+        connection.receive_frame()
+        connection.send_frame({"id": 5, "stream": "in", "end": True}, b"12345")
+        self.assertEqual(connection.receive_frame()[1], b"5\n")
+        self.assertEqual(connection.receive_frame()[0]["exit"], 0)
+
+    def test_much_output_arrives_whole(self):
+        connection = self.enter()
+        end, out = connection.run("sh", "-c", "head -c 20000000 /dev/zero")
+        self.assertEqual((end["exit"], len(out)), (0, 20000000))
+
+    def test_commands_run_as_the_account_with_a_clean_environment(self):
+        connection = self.enter()
+        self.assertEqual(connection.run("id", "-un")[1].decode().strip(), ME)
+        variables = connection.run("env")[1].decode()
+        self.assertIn(f"USER={ME}\n", variables)
+        self.assertNotIn("LANYARD_STATE", variables)
+        self.assertEqual(connection.run("sh", "-c", "ls /proc/self/fd | wc -l")[1].strip(), b"4")
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can become somebody else")
+    def test_nothing_runs_as_root_unless_that_was_said(self):
+        self.assertEqual(self.enter("eve").run("id")[0]["error"], "LY_EROLE")
+        self.server.add_user("dan", "exec", "--account", "nobody")
+        connection = self.enter("dan")
+        self.assertEqual(connection.run("id", "-un")[1], b"nobody\n")
+        self.assertEqual(connection.run("sh", "-c", "grep -E ^Groups: /proc/self/status")[1].split()[1:], [b"65534"])
+
+    def test_a_program_that_is_missing_is_said(self):
+        end, out = self.enter().run("/nonexistent/program")
+        self.assertTrue(end.get("error") == "ENOENT" or end.get("exit") == 127, end)
+
+    def test_a_command_ends_with_its_connection(self):
+        connection = self.enter()
+        connection.send_frame({"cmd": "exec", "id": 5, "argv": ["sleep", "600"]})
+        pid = connection.receive_frame()[0]["pid"]
+        connection.close()
+        wait_for_death(pid)
+
+
+class Workers(NetworkCase):
+    options = ("--exempt", "127.0.0.0/8", "--workers", "2")
+
+    def test_a_worker_that_dies_costs_its_connections_only(self):
+        connections = [self.enter() for _ in range(4)]
+        workers = self.server.workers()
+        self.assertEqual(len(workers), 2)
+        os.kill(workers[0], signal.SIGKILL)
+        wait_for_death(workers[0])
+        alive = 0
+        for connection in connections:
+            with contextlib.suppress(Closed):
+                alive += connection.ask({"cmd": "ping", "id": 1}).get("ok", False)
+        self.assertEqual(alive, 2)
+        self.assertTrue(self.enter().ask({"cmd": "ping", "id": 1})["ok"])
+        self.assertIn("a worker has ended", self.server.log.read_text())
+
+    def test_commands_of_a_dead_worker_are_ended(self):
+        connection = self.enter()
+        connection.send_frame({"cmd": "exec", "id": 5, "argv": ["sleep", "600"]})
+        pid = connection.receive_frame()[0]["pid"]
+        for worker in self.server.workers():
+            os.kill(worker, signal.SIGKILL)
+        wait_for_death(pid)
+
+    def test_workers_are_confined(self):
+        for worker in self.server.workers():
+            status = pathlib.Path(f"/proc/{worker}/status").read_text()
+            self.assertIn("NoNewPrivs:\t1", status)
+            self.assertIn("Seccomp:\t2", status)
+
+    def test_files_come_and_go_by_a_confined_worker(self):
+        connection = self.enter()
+        (self.server.root / "a.txt").write_bytes(b"some bytes")
+        connection.send_frame({"cmd": "get", "id": 4, "path": "a.txt"})
+        header, body = connection.receive_frame()
+        self.assertEqual(body, b"some bytes", header)
+
+
+class Strangers(NetworkCase):
+    options = ("--login-time", "1")
+
+    def test_c_what_is_no_tls_is_ended(self):
+        for data in (b"GET / HTTP/1.1\r\n\r\n", struct.pack("<i", 28) + b"{}", os.urandom(600), b"\x16\x03\x01" + bytes(9)):
+            with socket.create_connection(("127.0.0.1", self.server.port), PATIENCE) as s:
+                with contextlib.suppress(OSError):
+                    s.sendall(data)
+                    s.shutdown(socket.SHUT_WR)
+                    while s.recv(4096):
+                        pass
+
+    def test_a_who_says_nothing_is_cut_off(self):
+        with socket.create_connection(("127.0.0.1", self.server.port), PATIENCE) as s:
+            self.assertEqual(s.recv(1), b"")
+
+    def test_b_who_does_not_log_in_is_cut_off(self):
+        connection = self.connect()
+        self.assertEqual(connection.ask({"cmd": "ping", "id": 1})["error"], "LY_ELOGIN")
+        self.assert_closed(connection)
+
+    def test_z_a_source_that_only_makes_trouble_is_refused_for_a_while(self):
+        deadline = time.monotonic() + PATIENCE
+        refused = False
+        while not refused and time.monotonic() < deadline:
+            with socket.create_connection(("127.0.0.1", self.server.port), PATIENCE) as s:
+                with contextlib.suppress(OSError):
+                    s.sendall(os.urandom(100))
+                    s.shutdown(socket.SHUT_WR)
+                    while s.recv(4096):
+                        pass
+            try:
+                self.connect().close()
+            except (Closed, ConnectionError):
+                refused = True
+        self.assertTrue(refused)
+
+
+if __name__ == "__main__":
+    unittest.main()
