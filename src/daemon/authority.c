@@ -391,6 +391,13 @@ uint64_t ly__decider_connect(struct ly__decider *d, const struct ly_address *pee
     return e->number;
 }
 
+void ly__decider_forget(struct ly__decider *d, uint64_t number)
+{
+    struct ly__entry *e = ly__sessions_find(&d->sessions, number);
+    ly__sessions_remove(&d->sessions, e);
+    ly__entry_free(e);
+}
+
 unsigned ly__decider_state(struct ly__decider *d, uint64_t number, const void *owner)
 {
     const struct ly__entry *e = ly__sessions_find(&d->sessions, number);

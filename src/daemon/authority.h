@@ -37,6 +37,9 @@ void ly__decider_close(struct ly__decider *d);
 uint64_t ly__decider_connect(struct ly__decider *d, const struct ly_address *peer, const void *owner,
                              const struct ly__ticket *ticket);
 
+/* Nobody serves it after all: the ticket is the caller's again. */
+void ly__decider_forget(struct ly__decider *d, uint64_t number);
+
 /* The state of a session of owner's; 0: it has none of that number. */
 unsigned ly__decider_state(struct ly__decider *d, uint64_t number, const void *owner);
 

@@ -185,21 +185,33 @@ static int find_worker(struct ly__crew *c, struct ly__crew_worker **ret)
     return 0;
 }
 
+static int hand_to(struct ly__crew *c, struct ly__crew_worker *w, struct ly_sock *sock,
+                   const struct ly_address *peer, struct ly__ticket *ticket)
+{
+    uint64_t session = ly__decider_connect(c->decider, peer, &w->monitor, ticket);
+    if (session == 0)
+        return -ENOMEM;
+    int r = ly__monitor_serve(&w->monitor, session, ly_sock_fileno(sock));
+    if (r < 0)
+        ly__decider_forget(c->decider, session);
+    else
+        ticket->held = false; /* it is the session's now */
+    return r;
+}
+
+/* To the least busy worker; where that has just ended, to another. */
 static int hand_over(struct ly__crew *c, struct ly_sock *sock, const struct ly_address *peer,
                      struct ly__ticket *ticket)
 {
     struct ly__crew_worker *w;
-    int r = find_worker(c, &w);
-    if (r < 0)
-        return r;
-    uint64_t session = ly__decider_connect(c->decider, peer, &w->monitor, ticket);
-    if (session == 0)
-        return -ENOMEM;
-    r = ly__monitor_serve(&w->monitor, session, ly_sock_fileno(sock));
-    if (r < 0)
-        c->decider->authority.calls->end(&c->decider->authority, session, -EPIPE);
-    else
-        ticket->held = false; /* it is the session's now */
+    int r;
+    do {
+        r = find_worker(c, &w);
+        if (r == 0)
+            r = hand_to(c, w, sock, peer, ticket);
+        if (r == -EPIPE || r == -ECONNRESET)
+            w->serves = false;
+    } while (r == -EPIPE || r == -ECONNRESET);
     return r;
 }
 

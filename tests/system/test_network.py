@@ -245,9 +245,11 @@ class Workers(NetworkCase):
         connection = self.enter()
         connection.send_frame({"cmd": "exec", "id": 5, "argv": ["sleep", "600"]})
         pid = connection.receive_frame()[0]["pid"]
-        for worker in self.server.workers():
+        workers = self.server.workers()
+        for worker in workers:
             os.kill(worker, signal.SIGKILL)
-        wait_for_death(pid)
+        for ended in (pid, *workers):
+            wait_for_death(ended)
 
     def test_workers_are_confined(self):
         for worker in self.server.workers():
