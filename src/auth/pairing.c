@@ -185,26 +185,48 @@ static int read_slot(struct ly__store *store, const char *slot, struct ly__scram
     return r;
 }
 
-int ly__pairing_take(struct ly__store *store, const char *slot, struct ly__scram_secret *ret_secret,
-                     int64_t *ret_user)
+/* The attempt at a slot that is there. The code goes with it, in the one transaction. */
+static int use_up(struct ly__store *store, const char *slot, struct ly__scram_secret *secret,
+                  int64_t *ret_user)
 {
-    struct ly__scram_secret secret;
     struct moment now;
-    char name[512];
-    int64_t user = 0;
-    snprintf(name, sizeof name, LY__PAIRING_PREFIX "%s", slot);
-    int r = ly__secret_of_nobody(store, name, &secret);
-    if (r == 0)
-        r = ly__store_begin(store);
+    int r = ly__store_begin(store);
     if (r < 0)
         return r;
     look_at_clock(&now);
     r = drop_expired(store, &now);
     if (r >= 0)
-        r = read_slot(store, slot, &secret, &user);
+        r = read_slot(store, slot, secret, ret_user);
     if (r >= 0)
         r = ly__store_run(store, "DELETE FROM pairings WHERE slot = ?1", "t", slot);
-    r = ly__store_end(store, r);
+    return ly__store_end(store, r);
+}
+
+/* Strangers who try slots shall not hold up who writes: without a row there is nothing to be written. */
+static int is_there(struct ly__store *store, const char *slot)
+{
+    sqlite3_stmt *query;
+    ly__store_lock(store);
+    int r = ly__query(store, &query, "SELECT 1 FROM pairings WHERE slot = ?1", "t", slot);
+    if (r == 0)
+        r = ly__query_next(store, query);
+    ly__query_finish(query);
+    ly__store_unlock(store);
+    return r;
+}
+
+int ly__pairing_take(struct ly__store *store, const char *slot, struct ly__scram_secret *ret_secret,
+                     int64_t *ret_user)
+{
+    struct ly__scram_secret secret;
+    char name[512];
+    int64_t user = 0;
+    snprintf(name, sizeof name, LY__PAIRING_PREFIX "%s", slot);
+    int r = ly__secret_of_nobody(store, name, &secret);
+    if (r == 0)
+        r = is_there(store, slot);
+    if (r == 1)
+        r = use_up(store, slot, &secret, &user);
     if (r >= 0) {
         *ret_secret = secret;
         *ret_user = user;

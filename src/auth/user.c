@@ -230,33 +230,36 @@ int ly__user_each(struct ly__store *store, int (*fn)(void *arg, const struct ly_
     return r;
 }
 
+/* The user's row, or one of nobody's behind it: either way there is one to be read, which takes as long. */
+static const char secret_query[] = "SELECT iterations, salt, stored_key, server_key, id FROM users"
+                                   " WHERE name = ?1 AND disabled = 0 AND stored_key IS NOT NULL"
+                                   " UNION ALL SELECT ?2, ?3, ?4, ?5, 0 LIMIT 1";
+
 int ly__user_secret(struct ly__store *store, const char *name, struct ly__scram_secret *ret_secret,
                     int64_t *ret_id)
 {
     sqlite3_stmt *query;
-    struct ly__scram_secret secret, own;
+    struct ly__scram_secret nobody, secret;
     int64_t id = 0;
-    int r = ly__secret_of_nobody(store, name, &secret);
+    int r = ly__secret_of_nobody(store, name, &nobody);
     if (r < 0)
         return r;
     ly__store_lock(store);
-    r = ly__query(
-        store, &query,
-        "SELECT iterations, salt, stored_key, server_key, id FROM users WHERE name = ?1 AND disabled = 0",
-        "t", name);
+    r = ly__query(store, &query, secret_query, "tibbb", name, (int64_t)nobody.iterations,
+                  blob(nobody.salt, sizeof nobody.salt), blob(nobody.stored_key, sizeof nobody.stored_key),
+                  blob(nobody.server_key, sizeof nobody.server_key));
     if (r == 0)
         r = ly__query_next(store, query);
     if (r == 1)
-        r = ly__secret_from_row(query, 0, &own);
-    if (r == 1) {
-        secret = own;
+        r = ly__secret_from_row(query, 0, &secret);
+    if (r == 1)
         id = sqlite3_column_int64(query, 4);
-    }
     ly__query_finish(query);
     ly__store_unlock(store);
-    if (r < 0)
-        return r;
-    *ret_secret = secret;
-    *ret_id = id;
-    return 0;
+    if (r == 1) {
+        *ret_secret = secret;
+        *ret_id = id;
+        explicit_bzero(&secret, sizeof secret);
+    }
+    return r == 1 ? 0 : r < 0 ? r : LY_ESTORE;
 }
