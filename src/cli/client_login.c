@@ -13,11 +13,9 @@
 #include <errno.h>
 #include <lanyard/error.h>
 #include <lanyard/tls.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define TRIES 3
 #define LOGIN_MS 60000 /* for an answer: a server takes its time with a wrong password */
@@ -197,13 +195,14 @@ static int login_by_file(struct ly__client *c, const char *name, const char *fil
     return r;
 }
 
-/* The user's name there: as named, else as here. */
+/* The user's name there: as named, else as here. The system's database is not asked: see docs/decisions.md. */
 static const char *find_name(const struct ly__client *c)
 {
     if (*c->host.peer.user)
         return c->host.peer.user;
-    const struct passwd *me = getpwuid(geteuid());
-    const char *name = me ? me->pw_name : getenv("LOGNAME");
+    const char *name = getenv("LOGNAME");
+    if (!name || !*name)
+        name = getenv("USER");
     return name && *name ? name : NULL;
 }
 
@@ -211,7 +210,7 @@ int ly__client_login(struct ly__client *c)
 {
     const char *name = find_name(c), *file = ly__client_options.password_file;
     if (!name) {
-        ly__cli_say(c->command, "who are you? This user has no name here: name one, as in USER@%s",
+        ly__cli_say(c->command, "neither $LOGNAME nor $USER says who you are: name a user, as in USER@%s",
                     c->address);
         return LY_ELOGIN;
     }

@@ -238,12 +238,16 @@ class Logins(ClientCase):
         self.assertNotIn(PASSWORD, json.dumps(self.server.heard))
 
     def test_without_a_name_it_is_the_users_own(self):
-        me = subprocess.run(["id", "-un"], capture_output=True, check=True).stdout.decode().strip()
-        self.server.name = me
-        self.ping(self.server, "--password-file", self.password_file(), user="", status=0)
+        self.server.name = "ada"
+        self.ping(self.server, "--password-file", self.password_file(), user="", status=0,
+                  environment={"LOGNAME": "ada", "USER": "eve"})
         # Then the request goes out at once, and again after the login.
         self.assertEqual([header["cmd"] for header in self.server.heard if header],
                          ["hello", "ping", "login", "login", "hello", "ping"])
+
+    def test_a_user_without_a_name_is_asked_to_name_one(self):
+        self.ping(self.server, "--password-file", self.password_file(), user="", environment={"LOGNAME": "", "USER": ""})
+        self.assertIn(f"name a user, as in USER@{self.server.host}", self.said)
 
     def test_a_wrong_password_is_said(self):
         self.ping(self.server, "--password-file", self.password_file("wrong password"))
