@@ -16,6 +16,7 @@
 #include <lanyard/fiber.h>
 #include <lanyard/log.h>
 #include <lanyard/process.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -389,6 +390,9 @@ int ly__crew_listen(struct ly__crew *c, struct ly_sock *listener)
 {
     if (c->nlisteners == LY__LISTEN_MAX)
         return LY_ETOOBIG;
+    /* Connections have it from their listener. Without it an answer waits for the peer to say that it has the
+     * tickets that end the handshake, which it does 40 ms later. */
+    (void)ly_sock_set_int(listener, IPPROTO_TCP, TCP_NODELAY, 1);
     c->listeners[c->nlisteners++] = listener;
     return 0;
 }
