@@ -41,7 +41,7 @@ class ClientCase(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.folder)
         self.state = self.folder / "state"
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("LANYARD_")}
-        self.environment["LANYARD_STATE"] = str(self.state)
+        self.environment |= {"LANYARD_STATE": str(self.state), "LOGNAME": "ada"}
 
     def password_file(self, password=PASSWORD):
         path = self.folder / "password"
