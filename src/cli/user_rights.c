@@ -1,21 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The options that say what a user may do: those of add and of role.
- *
- * Whether an account exists is asked of getent(1). This program is linked statically, and the C library's own
- * lookup would load the system's modules for accounts (LDAP, systemd) into it, which may end the process.
- */
+/* The options that say what a user may do: those of add and of role. */
 #include "cli/number.h"
 #include "cli/user.h"
+#include "daemon/account.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <lanyard/error.h>
 #include <limits.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 enum { KEY_ACCOUNT = 0x1000, KEY_DIRECTORY, KEY_SESSIONS, KEY_BANDWIDTH };
 
@@ -43,26 +35,12 @@ void ly__cli_user_roles(struct ly__cli_user_rights *rights, const char *text, st
     rights->set |= LY__SET_ROLES;
 }
 
-#define NO_SUCH_KEY 2 /* getent's exit status */
-
-/* Whether the system says that there is no such account; what cannot be asked is left to whoever uses it. */
+/* What cannot be asked is left to whoever runs commands as it. */
 static bool is_no_account(const char *name)
 {
-    static char program[] = "getent", database[] = "passwd", end[] = "--";
-    char copy[LY__USER_ACCOUNT] = "";
-    char *argv[] = {program, end, database, copy, NULL};
-    posix_spawn_file_actions_t actions;
-    pid_t pid;
-    int status = 0;
-    strncpy(copy, name, sizeof copy - 1);
-    if (posix_spawn_file_actions_init(&actions) != 0)
-        return false;
-    bool runs = posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0) == 0 &&
-                posix_spawnp(&pid, program, &actions, NULL, argv, environ) == 0;
-    posix_spawn_file_actions_destroy(&actions);
-    while (runs && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    return runs && WIFEXITED(status) && WEXITSTATUS(status) == NO_SUCH_KEY;
+    struct ly__account account;
+    int r = ly__account_by_name(&account, name);
+    return r == -ENOENT || r == LY_ENAME;
 }
 
 static void read_account(struct ly__cli_user_rights *rights, const char *text, struct argp_state *state)
