@@ -3,8 +3,10 @@
 #include "daemon/account.h"
 #include <errno.h>
 #include <grp.h>
+#include <lanyard/clock.h>
 #include <lanyard/error.h>
 #include <lanyard/fiber.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +37,68 @@ static int look_up(void *arg)
     k->ngroups = GROUPS_MAX;
     int r = ly__account_by_name(&k->account, k->name);
     return r < 0 ? r : ly__account_groups(&k->account, k->groups, &k->ngroups);
+}
+
+/*
+ * What was asked last is remembered for a short while: who runs a command after the other waits for it once.
+ * The copies are lines, since an account points into its own.
+ */
+#define REMEMBERED 8
+#define REMEMBERED_NS (INT64_C(10) * 1000 * 1000 * 1000)
+
+static struct {
+    pthread_mutex_t lock;
+    struct remembered {
+        char name[64];
+        int64_t until;
+        gid_t groups[GROUPS_MAX];
+        size_t ngroups;
+        char line[LY__ACCOUNT_LINE]; /* as of passwd(5) */
+    } entry[REMEMBERED];
+    size_t next;
+} memory = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static bool recall(struct look *k)
+{
+    bool found = false;
+    int64_t now = ly_now();
+    pthread_mutex_lock(&memory.lock);
+    for (size_t i = 0; i < REMEMBERED && !found; i++) {
+        const struct remembered *e = &memory.entry[i];
+        if (e->until <= now || strcmp(e->name, k->name) != 0)
+            continue;
+        memcpy(k->account.line, e->line, sizeof e->line);
+        memcpy(k->groups, e->groups, e->ngroups * sizeof *e->groups);
+        k->ngroups = e->ngroups;
+        found = ly__account_parse(&k->account) == 0;
+    }
+    pthread_mutex_unlock(&memory.lock);
+    return found;
+}
+
+static void remember(const struct look *k)
+{
+    const struct ly__account *a = &k->account;
+    if (strlen(k->name) >= sizeof memory.entry[0].name)
+        return;
+    pthread_mutex_lock(&memory.lock);
+    struct remembered *e = &memory.entry[memory.next++ % REMEMBERED];
+    snprintf(e->name, sizeof e->name, "%s", k->name);
+    snprintf(e->line, sizeof e->line, "%s:x:%u:%u::%s:%s", a->name, a->uid, a->gid, a->home, a->shell);
+    memcpy(e->groups, k->groups, k->ngroups * sizeof *k->groups);
+    e->ngroups = k->ngroups;
+    e->until = ly_now() + REMEMBERED_NS;
+    pthread_mutex_unlock(&memory.lock);
+}
+
+static int find_account(struct look *k)
+{
+    if (recall(k))
+        return 0;
+    int r = ly_offload(look_up, k);
+    if (r == 0)
+        remember(k);
+    return r;
 }
 
 static bool is_named(const char *variable, const char *other)
@@ -141,7 +205,7 @@ static int start_as(struct ly__child **ret_child, const char **ret_where, const 
 static int start_as_account(struct ly__child **ret_child, const char **ret_where, const struct ly__launch *l,
                             const struct ly__become *b, struct look *k)
 {
-    int r = ly_offload(look_up, k);
+    int r = find_account(k);
     if (r < 0)
         return r;
     if (k->account.uid == geteuid() && geteuid() != 0)

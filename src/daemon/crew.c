@@ -222,6 +222,7 @@ static int take_connection(struct ly__crew *c, struct ly_sock *sock, const struc
     enum ly__verdict v = ly__admission_enter(c->admission, peer, ly_now(), &ticket);
     if (v != LY__ADMITTED)
         return 0; /* counted; a line for each would be a gift to whoever floods us */
+    ly_sock_set_int(sock, IPPROTO_TCP, TCP_NODELAY, 1); /* answers are written whole */
     int r = hand_over(c, sock, peer, &ticket);
     if (r < 0)
         ly__admission_leave(c->admission, &ticket);
