@@ -8,6 +8,7 @@ import pty
 import re
 import select
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -16,8 +17,9 @@ import termios
 import time
 import unittest
 
-from false_server import FalseServer, announce, honest, identity, knows_all, make_key
-from peer import PATIENCE, PROGRAM
+from false_server import FalseServer, Frames, announce, honest, identity, knows_all, make_key
+from peer import PATIENCE, PROGRAM, cli
+from test_network import ME, NetworkServer
 
 PASSWORD = "correct horse battery"
 OTHER = "00000-00000-00000-00000-00000-00000-00000-00001"
@@ -617,6 +619,199 @@ class Pairing(ClientCase):
     def test_a_code_of_another_user_is_pointed_out(self):
         self.lanyard("pair", f"bob@{self.server.host}", "--code-stdin", text=self.CODE + "\n")
         self.assertIn("mind that the code was not of bob", self.said)
+
+
+class Relay(FalseServer):
+    """Stands between: ends the client's TLS, and speaks TLS with the real server itself."""
+
+    def __init__(self, key, port):
+        super().__init__(key, self.relay)
+        self.beyond = port
+
+    def relay(self, _, frames):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with socket.create_connection(("127.0.0.1", self.beyond)) as plain, context.wrap_socket(plain) as secure, Frames(secure) as far:
+            while True:
+                header, body = frames.receive()
+                self.heard.append(header)
+                far.send(header, body)
+                frames.send(*far.receive())
+
+
+class RealServers(ClientCase):
+    """With `lanyard serve` at the other end."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server = NetworkServer("--exempt", "127.0.0.0/8").ready()
+        cls.server.host = f"127.0.0.1:{cls.server.port}"
+        cls.server.add_user("ann", "read,write,exec", "--account", ME)
+        cls.server.add_user("ben", "read")
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        try:
+            status = cls.server.stop()
+            log = cls.server.log.read_text(errors="replace")
+            if status != 0 or "Sanitizer" in log or "runtime error" in log:
+                raise AssertionError(f"the server ended with {status}: {log[-8000:]}")
+        finally:
+            cls.server.remove()
+
+    def setUp(self):
+        super().setUp()
+        for path in self.server.root.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        self.id_there = self.there("id").strip()
+
+    def there(self, *arguments):
+        """Run the program as the server's user does."""
+        done = cli(*arguments, env=self.server.environment)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout.decode()
+
+    def meet(self):
+        self.lanyard("known", "accept", f"{self.server.host}#{self.id_there}")
+        self.environment["LANYARD_PASSWORD_FILE"] = self.password_file()
+
+    def pair(self, user="ann"):
+        code = self.there("user", "pair", user)
+        self.lanyard("pair", self.server.host, "--code-stdin", text=code)
+        return code
+
+    def devices(self, user="ann"):
+        return [json.loads(line) for line in self.there("devices", "list", "--json", user).splitlines()]
+
+    def test_the_identity_shown_is_the_one_that_the_server_says(self):
+        self.lanyard("ping", self.server.host, status=1)
+        self.assertIn(f"known accept {self.server.host}#{self.id_there}\n", self.said)
+
+    def test_a_command_runs_there_with_its_streams_and_status(self):
+        self.meet()
+        data = os.urandom(3_000_000)
+        done = subprocess.run([PROGRAM, "exec", f"ann@{self.server.host}", "--", "sh", "-c", "cat; echo err >&2; exit 7"], input=data,
+                              env=self.environment, capture_output=True, timeout=PATIENCE, check=False)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (7, data, b"err\n"))
+
+    def test_files_go_there_and_come_back(self):
+        self.meet()
+        tree = self.folder / "tree"
+        for name, data in (("a", b"a"), ("sub/b", os.urandom(200_000)), ("sub/big", os.urandom(20_000_000)), ("empty", b"")):
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            (tree / name).write_bytes(data)
+        host = f"ann@{self.server.host}"
+        self.lanyard("put", str(tree), f"{host}:x")
+        self.lanyard("put", "-T", str(tree), f"{host}:x")
+        self.assertEqual(sorted(self.lanyard("ls", f"{host}:x", f"{host}:x/sub").split()),
+                         sorted([f"{host}:x:", "a", "empty", "sub", f"{host}:x/sub:", "b", "big"]))
+        self.lanyard("get", f"{host}:x", str(self.folder / "back"))
+        self.assertEqual(subprocess.run(["diff", "-r", tree, self.folder / "back"], check=False).returncode, 0)
+        self.lanyard("mv", f"{host}:x/a", "x/c")
+        self.lanyard("rm", f"{host}:x/c")
+        self.lanyard("mkdir", f"{host}:new")
+        self.lanyard("stat", f"{host}:new")
+        self.assertEqual(sorted(path.name for path in self.server.root.iterdir()), ["new", "x"])
+
+    def test_a_large_file_goes_on_where_it_ended(self):
+        self.meet()
+        data = os.urandom(4_000_000)
+        (self.folder / "big").write_bytes(data)
+        partial = self.server.root / ".big.lanyard-partial"
+        partial.write_bytes(data[:3_000_000])
+        shown = self.lanyard("put", "--json", str(self.folder / "big"), f"ann@{self.server.host}:")
+        self.assertEqual(json.loads(shown.splitlines()[-1])["bytes"], 1_000_000)
+        self.assertEqual((self.server.root / "big").read_bytes(), data)
+
+    def test_a_role_that_is_missing_is_said(self):
+        self.meet()
+        host = f"ben@{self.server.host}"
+        self.lanyard("ls", f"{host}:")
+        for arguments, status in ((("exec", host, "--", "true"), 255), (("mkdir", f"{host}:x"), 1), (("put", "/etc/hostname", f"{host}:"), 23)):
+            self.lanyard(*arguments, status=status)
+            self.assertIn("you do not have the role that this needs", self.said)
+
+    def test_wrong_passwords_and_unknown_names_are_said_alike(self):
+        self.meet()
+        self.password_file("wrong password")
+        said = []
+        for name in ("ann", "nobody"):
+            self.lanyard("ping", f"{name}@{self.server.host}", status=1)
+            said.append(self.said.replace(name, "NAME"))
+        self.assertEqual(said[0], said[1])
+        self.assertIn("the login as NAME has failed: wrong name or password", said[0])
+
+    def test_a_paired_device_needs_no_password_until_it_is_revoked(self):
+        before = len(self.devices())
+        self.pair()
+        self.assertEqual(self.remembered()[self.server.host]["id"], self.id_there)
+        self.assertEqual(self.lanyard("exec", self.server.host, "--", "echo", "hi"), "hi\n")
+        self.assertEqual(self.lanyard("exec", f"ann@{self.server.host}", "--", "echo", "hi"), "hi\n")
+        devices = self.devices()
+        self.assertEqual(len(devices), before + 1)
+        self.there("devices", "revoke", str(devices[-1]["device"]))
+        self.lanyard("exec", self.server.host, "--", "true", status=255)
+        self.assertIn("does not know this machine's key", self.said)
+
+    def test_a_device_of_one_user_logs_in_as_another_by_password(self):
+        self.pair()
+        self.lanyard("exec", f"ben@{self.server.host}", "--", "true", status=255, environment={"LANYARD_PASSWORD_FILE": self.password_file()})
+        self.assertIn("you do not have the role", self.said)
+
+    def test_a_code_is_good_for_one_attempt(self):
+        code = self.there("user", "pair", "ann")
+        wrong = code[:-2] + ("0" if code[-2] != "0" else "1")
+        for text in (wrong, code):
+            self.lanyard("pair", self.server.host, "--code-stdin", text=text + "\n", status=1)
+            self.assertIn("the code is not right, or not any more", self.said)
+        self.assertEqual(self.remembered(), {})
+
+    def test_who_stands_between_gets_no_login(self):
+        relay = Relay(self.key, self.server.port)
+        self.addCleanup(relay.close)
+        self.lanyard("ping", "--accept-new", "--password-file", self.password_file(), f"ann@{relay.host}", status=1)
+        self.assertIn("the login as ann has failed: wrong name or password, or somebody stands between you and that machine", self.said)
+        self.assertEqual([header["cmd"] for header in relay.heard if header], ["hello", "login", "login"])
+        self.assertNotIn(PASSWORD, json.dumps(relay.heard))
+
+    def test_who_stands_between_gets_no_pairing(self):
+        relay = Relay(self.key, self.server.port)
+        self.addCleanup(relay.close)
+        before = self.devices()
+        code = self.there("user", "pair", "ann").strip()
+        self.lanyard("pair", relay.host, "--code-stdin", text=code + "\n", status=1)
+        self.assertIn("the code is not right, or not any more", self.said)
+        self.assertEqual((self.remembered(), self.devices()), ({}, before))
+
+    def test_a_server_that_ends_meanwhile_is_a_lost_connection(self):
+        server = NetworkServer().ready()
+        self.addCleanup(server.remove)
+        self.addCleanup(server.stop, signal.SIGKILL)
+        server.add_user("ann", "exec", "--account", ME)
+        host = f"ann@127.0.0.1:{server.port}"
+        running = subprocess.Popen([PROGRAM, "exec", "--accept-new", "--password-file", self.password_file(), host, "--", "sh", "-c",
+                                    "echo started; sleep 1000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment)
+        self.addCleanup(running.stdout.close)
+        self.addCleanup(running.stderr.close)
+        self.assertEqual(running.stdout.readline(), b"started\n")
+        server.stop(signal.SIGKILL)
+        said = running.communicate(timeout=PATIENCE)[1].decode()
+        self.assertEqual(running.returncode, 255)
+        self.assertIn(f"lost the connection to 127.0.0.1:{server.port}", said)
+
+    def test_nobody_is_served_whom_penalties_keep_out(self):
+        server = NetworkServer().ready()
+        self.addCleanup(server.remove)
+        self.addCleanup(server.stop)
+        server.add_user("ann", "read")
+        host = f"ann@127.0.0.1:{server.port}"
+        for _ in range(10):
+            self.lanyard("ping", "--accept-new", "--password-file", self.password_file("wrong password"), host, status=1)
+            if "the login as ann has failed" not in self.said:
+                break
+        self.assertIn("takes nothing from here for now", self.said)
 
 
 if __name__ == "__main__":
