@@ -38,7 +38,8 @@ static const struct argp argp = {
     .parser = parse,
     .doc =
         "Print this machine's identity, for others to compare. The key is made at the first use.\v"
-        "With --next, machines that connect from now on remember the next key too, and accept it after --rotate.",
+        "A server announces the next key from its next start on: machines that connect then remember it too, and accept it "
+        "after --rotate and another start.",
 };
 
 /* next is NULL where there is none. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/network.h"
+#include "auth/announcement.h"
 #include "daemon/account.h"
 #include "daemon/place.h"
 #include <errno.h>
@@ -106,6 +107,26 @@ static int take_pem(struct ly_buffer *pem, char *ret_text, int r)
     return r;
 }
 
+/* The next key, if there is one by now, is told to whoever asks who we are. */
+static int announce(const struct ly__network *n, char ret_json[LY__SETUP_NEXT])
+{
+    struct ly__key next;
+    struct ly__announcement a;
+    struct ly_buffer json;
+    int r = ly__key_open(&next, n->state, LY__KEY_NEXT_FILE, false);
+    if (r < 0)
+        return r == -ENOENT ? 0 : say_file(n, LY__KEY_NEXT_FILE, ly__key_text(r), r);
+    ly_buffer_init(&json, LY__SETUP_NEXT - 1);
+    r = ly__key_announce(&a, &n->key, &next);
+    if (r == 0)
+        r = ly__announcement_put(&json, NULL, &a);
+    if (r == 0)
+        snprintf(ret_json, LY__SETUP_NEXT, "%.*s", (int)json.length, ly_buffer_bytes(&json));
+    ly_buffer_done(&json);
+    ly__key_close(&next);
+    return r < 0 ? say("cannot announce the next key", "", ly_error_text(r), r) : 0;
+}
+
 static int make_setup(struct ly__network *n, const struct ly__decider *d, const struct ly__serve_options *o)
 {
     struct ly__setup *s = &n->crew.setup;
@@ -115,8 +136,11 @@ static int make_setup(struct ly__network *n, const struct ly__decider *d, const 
                             .asks_first = d->asks_first,
                             .root_fd = d->root_fd};
     choose_account(s);
+    int r = announce(n, s->next_key);
+    if (r < 0)
+        return r;
     ly_buffer_init(&pem, LY__SETUP_PEM);
-    int r = take_pem(&pem, s->key, ly__key_private_pem(&n->key, &pem));
+    r = take_pem(&pem, s->key, ly__key_private_pem(&n->key, &pem));
     if (r < 0)
         return r;
     ly_buffer_init(&pem, LY__SETUP_PEM);

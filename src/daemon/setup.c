@@ -21,6 +21,8 @@ int ly__setup_send(const struct ly__setup *s, struct ly__channel *c)
     if (r == 0)
         r = ly_json_put_string(&b, "certificate", s->certificate);
     if (r == 0)
+        r = ly_json_put_string(&b, "next_key", s->next_key);
+    if (r == 0)
         r = ly_json_put_bool(&b, "asks_first", s->asks_first);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers && r == 0; i++)
         r = ly_json_put_int(&b, numbers[i].name, numbers[i].value);
@@ -37,6 +39,7 @@ static int read_fields(struct ly__setup *s, struct ly_json json)
     int64_t uid, gid, level, format;
     if (ly_json_string(ly_json_get(json, "key"), s->key, sizeof s->key) < 0 ||
         ly_json_string(ly_json_get(json, "certificate"), s->certificate, sizeof s->certificate) < 0 ||
+        ly_json_string(ly_json_get(json, "next_key"), s->next_key, sizeof s->next_key) < 0 ||
         ly_json_bool(ly_json_get(json, "asks_first"), &s->asks_first) < 0 ||
         ly_json_int(ly_json_get(json, "uid"), &uid) < 0 || ly_json_int(ly_json_get(json, "gid"), &gid) < 0 ||
         ly_json_int(ly_json_get(json, "log_level"), &level) < 0 ||

@@ -6,11 +6,13 @@
 #include "daemon/channel.h"
 #include <lanyard/log.h>
 
-#define LY__SETUP_PEM 4096 /* bytes of a key or a certificate with its zero byte */
+#define LY__SETUP_PEM 4096  /* bytes of a key or a certificate with its zero byte */
+#define LY__SETUP_NEXT 1024 /* bytes of an announcement with its zero byte */
 
 struct ly__setup {
     char key[LY__SETUP_PEM], certificate[LY__SETUP_PEM];
-    uid_t uid; /* what it is to run as */
+    char next_key[LY__SETUP_NEXT]; /* what announces the next key, a JSON object; "": there is none */
+    uid_t uid;                     /* what it is to run as */
     gid_t gid;
     enum ly_log_level log_level;
     enum ly_log_format log_format;

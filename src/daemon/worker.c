@@ -190,6 +190,7 @@ static int prepare(struct worker *w)
     w->asker.asks_first = w->setup.asks_first;
     w->service.root_fd = w->setup.root_fd;
     w->service.env = no_variables;
+    w->service.next_key = *w->setup.next_key ? w->setup.next_key : NULL;
     w->service.authority = &w->asker.authority;
     ly__idle_open(&w->service.idle);
     r = open_tls(w);

@@ -50,7 +50,8 @@ struct ly__service {
     int root_fd;                     /* the served directory, held open (O_PATH); -1: none is served */
     const char *const *env;          /* a command's environment, "NAME=value", ended by NULL; borrowed */
     struct ly__authority *authority; /* who decides; borrowed */
-    atomic_bool hurry;               /* the server ends at once: commands get no grace */
+    const char *next_key; /* what announces this machine's next key, a JSON object; NULL: none; borrowed */
+    atomic_bool hurry;    /* the server ends at once: commands get no grace */
     struct ly__idle idle;
 };
 

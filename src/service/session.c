@@ -80,6 +80,8 @@ static int run_hello(struct ly__session *s, const struct ly_frame *f)
         r = ly_json_put_bool(&s->out, "root", s->root_fd >= 0);
     if (r == 0)
         r = ly__session_put_who(s);
+    if (r == 0 && s->service->next_key)
+        r = ly_buffer_printf(&s->out, ", \"next_key\": %s", s->service->next_key);
     return r < 0 ? r : ly__session_send(s, 0);
 }
 

@@ -801,6 +801,33 @@ class RealServers(ClientCase):
         self.assertEqual(running.returncode, 255)
         self.assertIn(f"lost the connection to 127.0.0.1:{server.port}", said)
 
+    def start_again(self, server):
+        server.stop()
+        with open(server.log, "wb") as log:
+            server.process = subprocess.Popen([PROGRAM, "serve", "--listen", f"tls://127.0.0.1:{server.port}", "--root", server.root],
+                                              stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=server.environment)
+        server.pid = server.process.pid
+        server.ready()
+
+    def test_a_machine_gets_another_key_in_two_steps(self):
+        server = NetworkServer()
+        self.addCleanup(server.remove)
+        self.addCleanup(server.stop)
+        host = f"127.0.0.1:{server.ready().port}"
+        server.add_user("ann", "read")
+        self.environment["LANYARD_PASSWORD_FILE"] = self.password_file()
+        self.lanyard("ping", "--accept-new", f"ann@{host}")
+        self.assertNotIn("next", self.remembered()[host])
+        following = cli("id", "--next", env=server.environment).stdout.decode().strip()
+        self.start_again(server)
+        self.lanyard("ping", f"ann@{host}")
+        self.assertEqual(self.remembered()[host]["next"], following)
+        cli("id", "--rotate", env=server.environment)
+        self.start_again(server)
+        self.lanyard("ping", f"ann@{host}")
+        self.assertIn("has the key now that it had announced", self.said)
+        self.assertEqual((self.remembered()[host]["id"], "next" in self.remembered()[host]), (following, False))
+
     def test_nobody_is_served_whom_penalties_keep_out(self):
         server = NetworkServer().ready()
         self.addCleanup(server.remove)
