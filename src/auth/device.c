@@ -83,6 +83,21 @@ int ly__device_revoke(struct ly__store *store, int64_t device)
     return ly__store_end(store, r == 0 ? -ENOENT : r < 0 ? r : 0);
 }
 
+int ly__device_holds(struct ly__store *store, int64_t user, int64_t generation, int64_t device)
+{
+    sqlite3_stmt *query;
+    ly__store_lock(store);
+    int r = ly__query(store, &query,
+                      "SELECT 1 FROM users WHERE id = ?1 AND generation = ?2 AND disabled = 0"
+                      " AND (?3 = 0 OR EXISTS (SELECT 1 FROM devices WHERE devices.id = ?3 AND user = ?1))",
+                      "iii", user, generation, device);
+    if (r == 0)
+        r = ly__query_next(store, query);
+    ly__query_finish(query);
+    ly__store_unlock(store);
+    return r;
+}
+
 static int read_device(sqlite3_stmt *query, struct ly__device *d)
 {
     memset(d, 0, sizeof *d);

@@ -38,6 +38,12 @@ int ly__device_seen(struct ly__store *store, int64_t device);
 /* Returns 0 or -ENOENT. */
 int ly__device_revoke(struct ly__store *store, int64_t device);
 
+/*
+ * Whether what a session stands on is as it was: its user with what was granted (the generation that ly__user
+ * had), and the device that logged in (0: a password). Returns 1 or 0. ly__store_version tells when to ask.
+ */
+int ly__device_holds(struct ly__store *store, int64_t user, int64_t generation, int64_t device);
+
 /* Call fn for each device of a user, or of all (user 0), oldest first, until it returns something else than
  * 0, which is returned. fn must not use the store. */
 int ly__device_each(struct ly__store *store, int64_t user,

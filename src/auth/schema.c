@@ -49,7 +49,13 @@ static const char second[] =
     "CREATE TRIGGER device_moved AFTER UPDATE OF user ON devices"
     "  BEGIN UPDATE meta SET value = value + 1 WHERE key = 'version'; END;";
 
-static const char *const steps[] = {first, second};
+/* 3: the same number for each user, so that the sessions of others go on. */
+static const char third[] =
+    "ALTER TABLE users ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TRIGGER user_aged AFTER UPDATE OF roles, disabled, stored_key, account, directory, sessions,"
+    "  bandwidth ON users BEGIN UPDATE users SET generation = generation + 1 WHERE id = new.id; END;";
+
+static const char *const steps[] = {first, second, third};
 #define STEPS ((int)(sizeof steps / sizeof *steps))
 
 int ly__schema_version(void)

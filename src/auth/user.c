@@ -10,7 +10,7 @@
 
 #define COLUMNS                                                                                                   \
     "id, name, roles, disabled, stored_key IS NOT NULL, account, directory, sessions, bandwidth, created, login," \
-    " (SELECT count(*) FROM devices WHERE devices.user = users.id)"
+    " (SELECT count(*) FROM devices WHERE devices.user = users.id), generation"
 
 /* ---- what may stand in a row ---- */
 
@@ -167,6 +167,7 @@ static int read_user(sqlite3_stmt *query, struct ly__user *u)
     u->created = sqlite3_column_int64(query, 9);
     u->login = sqlite3_column_int64(query, 10);
     u->devices = sqlite3_column_int64(query, 11);
+    u->generation = sqlite3_column_int64(query, 12);
     int r = ly__column_text(query, 1, u->name, sizeof u->name);
     if (r == 0)
         r = ly__column_text(query, 5, u->account, sizeof u->account);

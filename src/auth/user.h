@@ -23,6 +23,7 @@ struct ly__user {
     int64_t bandwidth;      /* bytes a second; 0: without a limit */
     int64_t created, login; /* seconds since 1970; login is the last one, 0: never */
     int64_t devices;        /* that are enrolled */
+    int64_t generation;     /* grows whenever the user loses something, or the password changes */
 };
 
 /*

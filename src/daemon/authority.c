@@ -156,6 +156,7 @@ static int enter(struct ly__decider *d, struct ly__entry *e, const struct ly__us
     snprintf(g.user, sizeof g.user, "%s", u->name);
     snprintf(e->account, sizeof e->account, "%s", u->account);
     e->user_id = u->id;
+    e->generation = u->generation;
     e->grant = *ret_grant = g;
     e->state = LY__LOGGED_IN;
     ly__admission_leave(d->admission, &e->ticket);

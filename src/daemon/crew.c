@@ -10,6 +10,7 @@
 #include "daemon/crew.h"
 #include "daemon/listen.h"
 #include "daemon/monitor.h"
+#include "daemon/revoke.h"
 #include "daemon/worker.h"
 #include "net/spawn.h"
 #include <errno.h>
@@ -29,6 +30,7 @@
 #define SETTLED_MS 10000 /* a worker that lived so long starts anew without waiting */
 #define END_MS 2000      /* for a worker whose channel is closed to end */
 #define LOOK_MS 500      /* how often strangers' deadlines are looked at */
+#define REVOKE_MS 200    /* how often it is asked whether somebody has lost something */
 #define PAUSE_MS 50      /* until accepting is tried again */
 #define TURN_MS 20       /* how often it is seen whether the last session is over */
 
@@ -265,6 +267,16 @@ static void cut(void *arg, uint64_t session, const void *owner)
     }
 }
 
+static int watch_revocations(void *arg)
+{
+    struct ly__crew *c = arg;
+    struct ly__revoker revoker = {.decider = c->decider};
+    ly_set_name("revocations");
+    while (ly_sleep(REVOKE_MS) == 0)
+        ly__revoke(&revoker, cut, c);
+    return 0;
+}
+
 static int watch_deadlines(void *arg)
 {
     struct ly__crew *c = arg;
@@ -341,6 +353,8 @@ static int accept_all(struct ly__crew *c, struct acceptor *acceptors)
     }
     if (r == 0)
         r = ly_go(c->accepting, watch_deadlines, c);
+    if (r == 0)
+        r = ly_go(c->accepting, watch_revocations, c);
     if (r == 0)
         obey(c);
     ly_scope_close(c->accepting);

@@ -45,6 +45,8 @@ struct ly__entry {
     /* LY__LOGGED_IN */
     struct ly__grant grant;
     int64_t user_id, device_id;     /* of the store; 0: none */
+    int64_t generation;             /* of the user, when they logged in */
+    bool is_checked;                /* it stood when it was looked at, after the login */
     char account[LY__USER_ACCOUNT]; /* commands run as this; "": as the server does */
     struct ly__audit_record deed;   /* what it does now */
     char what[32];                  /* the deed's name */

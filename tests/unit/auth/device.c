@@ -159,6 +159,54 @@ static void seeing_a_device_again_soon_writes_nothing(void **state)
     sqlite3_close(db);
 }
 
+/* Whether ada's session of that generation by device 1 may go on. */
+static int holds(int64_t generation)
+{
+    return ly__device_holds(store, ada, generation, 1);
+}
+
+static void a_session_holds_until_its_user_or_its_device_loses_something(void **state)
+{
+    (void)state;
+    struct ly__user u;
+    assert_int_equal(ly__device_enrol(store, ada, first, "laptop"), 0);
+    assert_int_equal(ly__user_find_id(store, ada, &u), 0);
+    int64_t then = u.generation;
+    assert_int_equal(holds(then), 1);
+    assert_int_equal(ly__user_logged_in(store, ada), 0);
+    assert_int_equal(ly__device_seen(store, 1), 0);
+    assert_int_equal(ly__user_remove(store, "bob"), 0);
+    assert_int_equal(holds(then), 1);
+
+    u.roles = LY__WRITE;
+    assert_int_equal(ly__user_set(store, &u), 0);
+    assert_int_equal(holds(then), 0);
+    assert_int_equal(ly__user_find_id(store, ada, &u), 0);
+    assert_true(u.generation > then);
+    assert_int_equal(holds(u.generation), 1);
+
+    assert_int_equal(ly__user_set_password(store, "ada", "pass word"), 0);
+    assert_int_equal(holds(u.generation), 0);
+    assert_int_equal(ly__user_find_id(store, ada, &u), 0);
+
+    assert_int_equal(ly__device_revoke(store, 1), 0);
+    assert_int_equal(holds(u.generation), 0);
+    assert_int_equal(ly__device_holds(store, ada, u.generation, 0), 1); /* a session by password goes on */
+    assert_int_equal(ly__user_remove(store, "ada"), 0);
+    assert_int_equal(ly__device_holds(store, ada, u.generation, 0), 0);
+}
+
+static void a_session_by_a_device_that_has_changed_hands_does_not_hold(void **state)
+{
+    (void)state;
+    struct ly__user u;
+    assert_int_equal(ly__device_enrol(store, ada, first, "laptop"), 0);
+    assert_int_equal(ly__user_find_id(store, ada, &u), 0);
+    assert_int_equal(holds(u.generation), 1);
+    assert_int_equal(ly__device_enrol(store, bob, first, "laptop"), 0);
+    assert_int_equal(holds(u.generation), 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, open_one, close_one)
 
 int main(void)
@@ -172,6 +220,8 @@ int main(void)
         TEST(what_a_device_calls_itself_is_escaped_and_cut),
         TEST(devices_are_listed_of_one_user_or_of_all),
         TEST(seeing_a_device_again_soon_writes_nothing),
+        TEST(a_session_holds_until_its_user_or_its_device_loses_something),
+        TEST(a_session_by_a_device_that_has_changed_hands_does_not_hold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

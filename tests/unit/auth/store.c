@@ -299,7 +299,7 @@ static void a_store_of_an_older_version_is_upgraded_with_all_that_is_in_it(void 
     write_file("", 0, 0);
     sql(version_1);
     struct ly__store *store = open_store();
-    assert_int_equal(sql("PRAGMA user_version"), 2);
+    assert_int_equal(sql("PRAGMA user_version"), 3);
     assert_int_equal(ly__user_find(store, "ada", &u), 0);
     assert_int_equal(u.id, 7);
     assert_int_equal(u.roles, LY__READ | LY__EXEC);
@@ -318,6 +318,36 @@ static void a_store_of_an_older_version_is_upgraded_with_all_that_is_in_it(void 
     assert_int_equal(ly__store_version(store, &version), 0);
     assert_int_equal(ly__user_remove(store, "ada"), 0);
     assert_true(sql("SELECT value FROM meta WHERE key = 'version'") > version);
+    ly__store_close(store);
+}
+
+/* What step 2 has added to version 1. */
+static const char version_2[] =
+    "ALTER TABLE users ADD COLUMN sessions INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE users ADD COLUMN bandwidth INTEGER NOT NULL DEFAULT 0;"
+    "INSERT INTO meta VALUES ('version', 1);"
+    "CREATE TRIGGER user_changed AFTER UPDATE OF roles, disabled, stored_key, account, directory, sessions,"
+    "  bandwidth ON users BEGIN UPDATE meta SET value = value + 1 WHERE key = 'version'; END;"
+    "CREATE TRIGGER user_removed AFTER DELETE ON users"
+    "  BEGIN UPDATE meta SET value = value + 1 WHERE key = 'version'; END;"
+    "CREATE TRIGGER device_removed AFTER DELETE ON devices"
+    "  BEGIN UPDATE meta SET value = value + 1 WHERE key = 'version'; END;"
+    "CREATE TRIGGER device_moved AFTER UPDATE OF user ON devices"
+    "  BEGIN UPDATE meta SET value = value + 1 WHERE key = 'version'; END;"
+    "UPDATE users SET sessions = 4; PRAGMA user_version = 2;";
+
+static void a_store_of_version_2_is_upgraded(void **state)
+{
+    (void)state;
+    struct ly__user u;
+    write_file("", 0, 0);
+    sql(version_1);
+    sql(version_2);
+    struct ly__store *store = open_store();
+    assert_int_equal(ly__user_find(store, "ada", &u), 0);
+    assert_int_equal(u.sessions, 4);
+    assert_int_equal(u.generation, 0);
+    assert_int_equal(ly__device_holds(store, u.id, 0, 3), 1);
     ly__store_close(store);
 }
 
@@ -340,9 +370,9 @@ static void a_store_of_a_newer_version_is_left_alone(void **state)
 {
     (void)state;
     assert_int_equal(try_open(true), 0);
-    sql("PRAGMA user_version = 3");
+    sql("PRAGMA user_version = 4");
     assert_int_equal(try_open(true), LY_ENEWER);
-    assert_int_equal(sql("PRAGMA user_version"), 3);
+    assert_int_equal(sql("PRAGMA user_version"), 4);
 }
 
 static void a_store_without_its_secret_is_refused(void **state)
@@ -497,6 +527,7 @@ int main(void)
         TEST(a_store_that_is_somebody_elses_is_refused),
         TEST(a_store_that_cannot_be_written_is_refused),
         TEST(a_store_of_an_older_version_is_upgraded_with_all_that_is_in_it),
+        TEST(a_store_of_version_2_is_upgraded),
         TEST(a_new_store_is_as_an_upgraded_one),
         TEST(a_store_of_a_newer_version_is_left_alone),
         TEST(a_store_without_its_secret_is_refused),
