@@ -143,7 +143,7 @@ static int enter(struct ly__decider *d, struct ly__entry *e, const struct ly__us
                  struct ly__grant *ret_grant)
 {
     struct count c = {.user_id = u->id};
-    struct ly__grant g = {.roles = u->roles};
+    struct ly__grant g = {.roles = u->roles, .bandwidth = u->bandwidth};
     int r = find_directory(d, u->directory, g.directory);
     if (r < 0) {
         ly_log(LY_LOG_ERROR, "login", "a user's directory is not below the served one",

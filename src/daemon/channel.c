@@ -141,6 +141,8 @@ int ly__grant_put(struct ly_buffer *b, const struct ly__grant *g)
     int r = ly_json_put_string(b, "user", g->user);
     if (r == 0)
         r = ly_json_put_int(b, "roles", g->roles);
+    if (r == 0)
+        r = ly_json_put_int(b, "bandwidth", g->bandwidth);
     return r < 0 ? r : ly_json_put_string(b, "directory", g->directory);
 }
 
@@ -150,6 +152,7 @@ int ly__grant_get(struct ly_json object, struct ly__grant *ret)
     *ret = (struct ly__grant){0};
     if (ly_json_string(ly_json_get(object, "user"), ret->user, sizeof ret->user) < 0 ||
         ly_json_string(ly_json_get(object, "directory"), ret->directory, sizeof ret->directory) < 0 ||
+        ly_json_int(ly_json_get(object, "bandwidth"), &ret->bandwidth) < 0 || ret->bandwidth < 0 ||
         ly_json_int(ly_json_get(object, "roles"), &roles) < 0 || roles < 0 || roles > UINT_MAX)
         return LY_EFIELD;
     ret->roles = (unsigned)roles;

@@ -36,6 +36,7 @@ struct ly__grant {
     unsigned roles; /* auth/roles.h */
     char user[LY__GRANT_USER];
     char directory[LY__GRANT_DIRECTORY]; /* what they see as the served root, relative to it; "": all of it */
+    int64_t bandwidth; /* bytes a second that a session of theirs is sent at most; 0: no limit */
 };
 
 /* Something that was done, for the trail. */

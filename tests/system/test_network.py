@@ -183,6 +183,14 @@ class Commands(NetworkCase):
         self.assertEqual(connection.receive_frame()[0]["signal"], 15)
         self.assertEqual(connection.run("echo", "again")[1], b"again\n")
 
+    def test_a_users_bandwidth_bounds_what_a_session_is_sent(self):
+        self.server.add_user("slow", "exec", "--account", ME, "--bandwidth", "512K")
+        connection = self.enter("slow")
+        began = time.monotonic()
+        end, out = connection.run("head", "-c", "1048576", "/dev/zero")
+        self.assertEqual((end["exit"], len(out)), (0, 1 << 20))
+        self.assertGreater(time.monotonic() - began, 1)
+
     def test_the_end_of_input_is_seen(self):
         connection = self.enter()
         connection.send_frame({"cmd": "exec", "id": 5, "argv": ["wc", "-c"], "stdin": True})
