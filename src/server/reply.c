@@ -165,14 +165,14 @@ void ly__outbox_hurry(struct ly__outbox *o)
         ly__outbox_flush(o);
 }
 
-static void put_in(struct ly__outbox *o, const struct ly_address *to, const void *bytes, size_t n)
+static inline void put_in(struct ly__outbox *o, const struct ly_address *to, const void *bytes, size_t n)
 {
     if (o->count == OUTBOX_ANSWERS)
         ly__outbox_flush(o);
     if (o->count == 0)
         o->since = coarse_now();
     int i = o->count++;
-    memcpy(&o->to[i], &to->u, to->length);
+    memcpy(&o->to[i], &to->u, sizeof o->to[0]); /* a size that the compiler knows: no call */
     o->message[i].msg_hdr.msg_namelen = to->length;
     if (n > 0)
         memcpy(o->bytes[i], bytes, n);
