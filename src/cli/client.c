@@ -51,6 +51,21 @@ static int connect_here(struct ly__client *c, struct ly_sock **ret_sock)
     return r < 0 ? say_failure(c, r) : 0;
 }
 
+/* Nothing waits to be sent in larger pieces; and a server that is gone without a word, since its machine or
+ * the network has failed, is missed after a minute. */
+static void tune(struct ly_sock *sock)
+{
+    static const struct {
+        int level, name, value;
+    } rows[] = {
+        {IPPROTO_TCP, TCP_NODELAY, 1},   {SOL_SOCKET, SO_KEEPALIVE, 1},
+        {IPPROTO_TCP, TCP_KEEPIDLE, 30}, {IPPROTO_TCP, TCP_KEEPINTVL, 10},
+        {IPPROTO_TCP, TCP_KEEPCNT, 3},   {IPPROTO_TCP, TCP_USER_TIMEOUT, 60000},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        (void)ly_sock_set_int(sock, rows[i].level, rows[i].name, rows[i].value);
+}
+
 static int connect_host(struct ly__client *c)
 {
     struct ly_sock *sock;
@@ -58,7 +73,7 @@ static int connect_host(struct ly__client *c)
     if (r < 0)
         return r;
     if (ly_sock_family(sock) != AF_UNIX)
-        ly_sock_set_int(sock, IPPROTO_TCP, TCP_NODELAY, 1);
+        tune(sock);
     r = ly_stream_open(&c->stream, sock,
                        &(struct ly_stream_options){.read_size = BUFFER, .write_size = BUFFER});
     return r < 0 ? say_failure(c, r) : 0;

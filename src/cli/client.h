@@ -57,8 +57,8 @@ struct ly__client_options {
 
 extern struct ly__client_options ly__client_options;
 
-/* Reads them, in the list of children of a command's argp. */
-extern const struct argp_child ly__client_argp[];
+/* Read them, as the list of children of a command's argp: all, or only how the machine is reached. */
+extern const struct argp_child ly__client_argp[], ly__client_reach_argp[];
 
 /* ---- for the files that make it up ---- */
 

@@ -195,7 +195,8 @@ static int login_by_file(struct ly__client *c, const char *name, const char *fil
     return r;
 }
 
-/* The user's name there: as named, else as here. The system's database is not asked: see docs/decisions.md. */
+/* The user's name there: as named, else as here. The system's database is not asked: see docs/decisions.md.
+ */
 static const char *find_name(const struct ly__client *c)
 {
     if (*c->host.peer.user)

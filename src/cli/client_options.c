@@ -6,16 +6,18 @@ enum { KEY_PASSWORD_FILE = 0x4000, KEY_CONNECT_TIMEOUT, KEY_ACCEPT_NEW, KEY_BATC
 
 struct ly__client_options ly__client_options = {.connect_ms = 10000};
 
+#define REACH 4 /* from here on the options are about reaching a machine at all */
 static const struct argp_option options[] = {
     {NULL, 0, NULL, 0, "Machines on the network:", 3},
     {"password-file", KEY_PASSWORD_FILE, "FILE", 0,
      "Log in with the password in FILE, its first line, if this machine's key is not known there", 3},
-    {"connect-timeout", KEY_CONNECT_TIMEOUT, "TIME", 0,
-     "Give up when there is no connection by then. Default: 10s", 3},
     {"accept-new", KEY_ACCEPT_NEW, NULL, 0,
-     "Remember a machine that is not known yet without asking. One whose key has changed is refused all the same",
+     "Remember a machine that is not known yet without asking. One whose key has changed is refused all the "
+     "same",
      3},
     {"batch", KEY_BATCH, NULL, 0, "Ask nothing: fail where a question would come", 3},
+    {"connect-timeout", KEY_CONNECT_TIMEOUT, "TIME", 0,
+     "Give up when there is no connection by then. Default: 10s", 3},
     {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -35,5 +37,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp argp = {.options = options, .parser = parse};
+static const struct argp reach_argp = {.options = options + REACH, .parser = parse};
 
 const struct argp_child ly__client_argp[] = {{&argp, 0, NULL, 0}, {0}};
+const struct argp_child ly__client_reach_argp[] = {{&reach_argp, 0, NULL, 0}, {0}};

@@ -235,16 +235,17 @@ static void block_signals(sigset_t *set)
     pthread_sigmask(SIG_BLOCK, set, NULL);
 }
 
-/* The request goes out before the loop is set up: the server begins meanwhile. */
+/* The request goes out before the loop is set up: the server begins meanwhile. Up to then signals do what they
+ * always do, since connecting may wait for the network and for the user. */
 int ly__remote_run(const struct ly__remote_options *options)
 {
     struct ly__remote r = {.options = options};
-    block_signals(&r.signals);
     if (ly__client_open(&r.client, "exec", options->host) < 0)
         return LY__EXIT_EXEC;
     int e = send_request(&r);
     if (ly__client_has_said(&r.client))
         return LY__EXIT_EXEC;
+    block_signals(&r.signals);
     int status = e < 0 ? fail("cannot send the request", e)
                        : ly_run(run, &r, &(struct ly_run_options){.reactor = "poll"});
     if (status < 0)

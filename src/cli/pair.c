@@ -209,7 +209,7 @@ static const struct argp argp = {
     .options = options,
     .parser = parse,
     .args_doc = "HOST",
-    .children = ly__client_argp,
+    .children = ly__client_reach_argp,
     .doc =
         "Make this machine's key one that logs in as a user of another machine, without a password.\v"
         "There, 'lanyard user pair NAME' shows a code, which is asked for here. It also proves that HOST is the "

@@ -14,6 +14,7 @@ import ssl
 import subprocess
 import tempfile
 import termios
+import threading
 import time
 import unittest
 
@@ -488,6 +489,33 @@ class FalseServers(ClientCase):
         self.expect(knows_all, "the TLS handshake failed", tls=ssl.TLSVersion.TLSv1_2)
 
 
+class Signals(ClientCase):
+    """What a user does who has waited long enough."""
+
+    def test_an_interrupt_ends_what_waits_for_the_network(self):
+        asked = threading.Event()
+
+        def silent(server, frames):
+            server.receive(frames)
+            asked.set()
+            frames.file.read()
+        server = self.serve(silent)
+        self.accept(server)
+        running = subprocess.Popen([PROGRAM, "exec", server.host, "--", "true"], env=self.environment)
+        self.assertTrue(asked.wait(PATIENCE))
+        running.send_signal(signal.SIGINT)
+        self.assertEqual(running.wait(PATIENCE), -signal.SIGINT)
+
+    def test_an_interrupt_at_the_password_leaves_the_terminal_as_it_was(self):
+        server = self.serve(honest)
+        self.accept(server)
+        self.begin("exec", f"ann@{server.host}", "--", "true")
+        self.wait_for("Password of ann")
+        os.write(self.terminal, b"\3")
+        self.assertEqual(self.end(), -signal.SIGINT)
+        self.assertTrue(termios.tcgetattr(self.terminal)[3] & termios.ECHO)
+
+
 class NoConnection(ClientCase):
     """There is no server, or none of ours."""
 
@@ -724,6 +752,29 @@ class RealServers(ClientCase):
         shown = self.lanyard("put", "--json", str(self.folder / "big"), f"ann@{self.server.host}:")
         self.assertEqual(json.loads(shown.splitlines()[-1])["bytes"], 1_000_000)
         self.assertEqual((self.server.root / "big").read_bytes(), data)
+
+    def test_the_password_is_asked_for_once_for_all_connections_of_a_command(self):
+        self.meet()
+        del self.environment["LANYARD_PASSWORD_FILE"]
+        data = os.urandom(2_000_000)
+        (self.folder / "big").write_bytes(data)
+        (self.server.root / ".big.lanyard-partial").write_bytes(data[:1_500_000])
+        self.begin("put", "--json", str(self.folder / "big"), f"ann@{self.server.host}:")
+        self.wait_for("Password of ann")
+        self.type(PASSWORD)
+        self.assertEqual(self.end(), 0, self.seen)
+        self.assertNotIn("Password", self.seen)
+        self.assertEqual(json.loads(self.seen.strip().splitlines()[-1])["bytes"], 500_000)
+
+    def test_a_connection_that_is_silent_for_long_is_asked_whether_it_lives(self):
+        self.pair()
+        running = subprocess.Popen([PROGRAM, "exec", self.server.host, "--", "sh", "-c", "echo started; cat"], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, env=self.environment)
+        running.stdout.readline()
+        with open("/proc/net/tcp", encoding="ascii") as table:
+            rows = [row.split() for row in table if row.split()[2] == f"0100007F:{self.server.port:04X}"]
+        running.communicate(b"", timeout=PATIENCE)
+        self.assertEqual([row[5][:2] for row in rows if row[3] == "01"], ["02"])
 
     def test_a_role_that_is_missing_is_said(self):
         self.meet()
