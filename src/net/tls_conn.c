@@ -222,9 +222,11 @@ static int get_more(struct ly_sock *s, struct ly__tls_conn *c, int64_t deadline)
         return c->deaf ? 0 : LY_ECUT;
     }
     int r = flush(s, c, c->is_up ? LY__NOWAIT : deadline);
-    if (r < 0 && !c->out_error && !c->is_up)
-        return r;
-    return fill(s, c, deadline);
+    if (r == 0 || c->is_up)
+        return fill(s, c, deadline);
+    /* The handshake is stuck. What the peer has said to that has come, or never will. */
+    int f = c->out_error ? fill(s, c, LY__NOWAIT) : r;
+    return f == -EAGAIN ? r : f;
 }
 
 static int allowed(void)
