@@ -13,7 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-
 enum {
     KEY_USER = 'u',
     KEY_JSON = 'j',

@@ -24,6 +24,7 @@ static bool workers_listen(const struct ly_server *s)
 
 static int count_listeners(struct ly_server *s, int n)
 {
+    s->listeners = 0;
     s->listener = calloc((size_t)n, sizeof *s->listener);
     return s->listener ? 0 : -ENOMEM;
 }

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 static char folder[] = "/tmp/ly-place-XXXXXX";
+static char given[128]; /* a state directory below it, made by one test for the next ones */
 
 static int make_folder(void **state)
 {
@@ -97,7 +98,7 @@ static void a_client_does_not_connect_where_the_folder_is_missing(void **state)
 static void the_state_directory_is_made_for_this_user_alone(void **state)
 {
     (void)state;
-    char given[128], buf[256];
+    char buf[256];
     struct stat st;
     snprintf(given, sizeof given, "%s/a/b", folder);
     setenv("LANYARD_STATE", given, 1);
@@ -115,7 +116,6 @@ static void a_state_directory_that_others_may_write_to_is_refused(void **state)
 {
     (void)state;
     char buf[256];
-    const char *given = getenv("LANYARD_STATE");
     assert_int_equal(chmod(given, 0720), 0);
     assert_int_equal(ly__place_state(buf, sizeof buf, true), -EPERM);
     assert_int_equal(chmod(given, 0702), 0);
@@ -134,9 +134,9 @@ static void what_is_no_directory_is_told(void **state)
     (void)state;
     char above[128], buf[256];
     snprintf(above, sizeof above, "%s/a", folder);
-    assert_int_equal(symlink("/dev/null", getenv("LANYARD_STATE")), 0);
+    assert_int_equal(symlink("/dev/null", given), 0);
     assert_int_equal(ly__place_state(buf, sizeof buf, true), -ENOTDIR);
-    assert_int_equal(unlink(getenv("LANYARD_STATE")), 0);
+    assert_int_equal(unlink(given), 0);
     assert_int_equal(rmdir(above), 0);
 }
 
@@ -166,7 +166,9 @@ static bool become_a_user(void)
 static void users_have_their_directories_below_their_home(void **state)
 {
     (void)state;
-    char buf[256], expected[256], *home = getenv("HOME") ? strdup(getenv("HOME")) : NULL;
+    char buf[256], expected[256];
+    const char *before = getenv("HOME");
+    char *home = before ? strdup(before) : NULL;
     bool was_root = geteuid() == 0;
     setenv("HOME", folder, 1);
     unsetenv("XDG_STATE_HOME");
