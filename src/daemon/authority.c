@@ -150,6 +150,8 @@ static int enter(struct ly__decider *d, struct ly__entry *e, const struct ly__us
                LY_STR("user", u->name), LY_STR("directory", u->directory));
         return r;
     }
+    if (e->ends_at)
+        return -ECANCELED; /* it was told to end meanwhile */
     ly__sessions_each(&d->sessions, count_of_user, &c);
     if (u->sessions > 0 && c.sessions >= u->sessions)
         return -EAGAIN;
@@ -198,6 +200,8 @@ static int begin_foreign(struct ly__decider *d, const struct ly__origin *o, uint
     struct ly__entry *e = ly__sessions_find(&d->sessions, number);
     if (!e || !o->is_bound || !d->store)
         return LY_EREFUSED;
+    if (e->ends_at)
+        return -ECANCELED;
     memcpy(e->binding, o->binding, sizeof e->binding);
     memcpy(e->key, o->key, sizeof e->key);
     e->has_key = o->has_key;
@@ -310,6 +314,8 @@ static int start(struct ly__authority *a, uint64_t number, const struct ly__laun
     const char *where = "";
     if (!e || e->state != LY__LOGGED_IN || !(e->grant.roles & LY__EXEC))
         return LY_EROLE;
+    if (e->ends_at || (d->asks_first && !e->deed.action))
+        return -ECANCELED; /* it is over, or would not be in the trail */
     if (!take_place(d))
         return -EAGAIN;
     int r = start_as_user(d, e, l, ret_child, &where);
@@ -331,7 +337,10 @@ static int allow(struct ly__authority *a, uint64_t number, const char *what)
         return 0;
     snprintf(e->what, sizeof e->what, "%s", what);
     e->deed = record_of(e, e->what);
-    return tell_trail(d, &e->deed, ly__audit_begin);
+    int r = tell_trail(d, &e->deed, ly__audit_begin);
+    if (r < 0)
+        e->deed.action = 0;
+    return r;
 }
 
 static void note(struct ly__authority *a, uint64_t number, const struct ly__deed *deed)
@@ -365,6 +374,14 @@ static void charge(struct ly__decider *d, const struct ly__entry *e, int result)
                       ly_now());
 }
 
+void ly__decider_drop(struct ly__decider *d, struct ly__entry *e)
+{
+    if (d->admission)
+        ly__admission_leave(d->admission, &e->ticket);
+    ly__sessions_remove(&d->sessions, e);
+    ly__entry_free(e);
+}
+
 static void end(struct ly__authority *a, uint64_t number, int result)
 {
     struct ly__decider *d = decider_of(a);
@@ -372,117 +389,10 @@ static void end(struct ly__authority *a, uint64_t number, int result)
     if (!e)
         return;
     charge(d, e, result);
-    if (d->admission)
-        ly__admission_leave(d->admission, &e->ticket);
-    ly__sessions_remove(&d->sessions, e);
-    ly__entry_free(e);
+    ly__decider_drop(d, e);
 }
 
 static const struct ly__authority_calls calls = {begin, login, start, allow, note, end};
-
-/* ---- for the crew ---- */
-
-uint64_t ly__decider_connect(struct ly__decider *d, const struct ly_address *peer, const void *owner,
-                             const struct ly__ticket *ticket)
-{
-    struct ly__entry *e = ly__sessions_add(&d->sessions, peer, owner);
-    if (!e)
-        return 0;
-    e->ticket = *ticket;
-    return e->number;
-}
-
-void ly__decider_forget(struct ly__decider *d, uint64_t number)
-{
-    struct ly__entry *e = ly__sessions_find(&d->sessions, number);
-    ly__sessions_remove(&d->sessions, e);
-    ly__entry_free(e);
-}
-
-unsigned ly__decider_state(struct ly__decider *d, uint64_t number, const void *owner)
-{
-    const struct ly__entry *e = ly__sessions_find(&d->sessions, number);
-    return e && e->owner == owner ? e->state : 0;
-}
-
-const void *ly__decider_owner(struct ly__decider *d, uint64_t number)
-{
-    const struct ly__entry *e = ly__sessions_find(&d->sessions, number);
-    return e ? e->owner : NULL;
-}
-
-struct blame {
-    struct ly__decider *decider;
-    const void *owner;
-    bool strangers; /* only those who have not logged in */
-    size_t charged;
-};
-
-static void blame_one(void *arg, struct ly__entry *e)
-{
-    struct blame *b = arg;
-    if (e->owner != b->owner || (b->strangers && e->state == LY__LOGGED_IN))
-        return;
-    ly__penalties_add(b->decider->penalties, &e->peer, LY__OFFENCE_CRASH, ly_now());
-    b->charged++;
-}
-
-void ly__decider_blame(struct ly__decider *d, const void *owner)
-{
-    struct blame b = {.decider = d, .owner = owner, .strangers = true};
-    ly__sessions_each(&d->sessions, blame_one, &b);
-    b.strangers = false;
-    if (b.charged == 0)
-        ly__sessions_each(&d->sessions, blame_one, &b);
-}
-
-#define BATCH 64 /* sessions that are looked at before the lock is let go */
-
-struct choice {
-    const void *owner;
-    int64_t now;
-    uint64_t numbers[BATCH];
-    const void *owners[BATCH];
-    size_t n;
-};
-
-static void choose_owned(void *arg, struct ly__entry *e)
-{
-    struct choice *c = arg;
-    if (e->owner == c->owner && c->n < BATCH)
-        c->numbers[c->n++] = e->number;
-}
-
-void ly__decider_disown(struct ly__decider *d, const void *owner)
-{
-    struct choice c = {.owner = owner};
-    do {
-        c.n = 0;
-        ly__sessions_each(&d->sessions, choose_owned, &c);
-        for (size_t i = 0; i < c.n; i++)
-            d->authority.calls->end(&d->authority, c.numbers[i], -EPIPE);
-    } while (c.n > 0);
-}
-
-static void choose_overdue(void *arg, struct ly__entry *e)
-{
-    struct choice *c = arg;
-    if (!e->owner || e->state == LY__LOGGED_IN || e->is_ending || e->ticket.deadline > c->now ||
-        c->n == BATCH)
-        return;
-    e->is_ending = true;
-    c->owners[c->n] = e->owner;
-    c->numbers[c->n++] = e->number;
-}
-
-void ly__decider_overdue(struct ly__decider *d, int64_t now,
-                         void (*cut)(void *arg, uint64_t number, const void *owner), void *arg)
-{
-    struct choice c = {.now = now};
-    ly__sessions_each(&d->sessions, choose_overdue, &c);
-    for (size_t i = 0; i < c.n; i++)
-        cut(arg, c.numbers[i], c.owners[i]);
-}
 
 void ly__decider_open(struct ly__decider *d)
 {

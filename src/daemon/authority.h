@@ -32,28 +32,40 @@ struct ly__decider {
 void ly__decider_open(struct ly__decider *d);
 void ly__decider_close(struct ly__decider *d);
 
+/* End a session's entry: its ticket goes back, and it is freed. */
+void ly__decider_drop(struct ly__decider *d, struct ly__entry *e);
+
 /* A connection that owner, a confined process's side here, is going to serve, and its ticket of the gate,
  * which is the session's from now on. Returns the session's number, or 0: no memory. */
 uint64_t ly__decider_connect(struct ly__decider *d, const struct ly_address *peer, const void *owner,
                              const struct ly__ticket *ticket);
 
-/* Nobody serves it after all: the ticket is the caller's again. */
-void ly__decider_forget(struct ly__decider *d, uint64_t number);
+/* owner could not be told of it. Returns true: the session is gone, and its ticket the caller's again; false:
+ * owner has begun or ended it all the same, and the ticket was the session's. */
+bool ly__decider_forget(struct ly__decider *d, uint64_t number, const void *owner,
+                        struct ly__ticket *ret_ticket);
 
-/* The state of a session of owner's; 0: it has none of that number. */
-unsigned ly__decider_state(struct ly__decider *d, uint64_t number, const void *owner);
+/* A session of owner's, valid until the caller suspends or, with is_asking set, until that is reset; NULL: it
+ * has none of that number. */
+struct ly__entry *ly__decider_session(struct ly__decider *d, uint64_t number, const void *owner);
 
-/* owner's process has crashed: charge those who may have done it. Before ly__decider_disown. */
-void ly__decider_blame(struct ly__decider *d, const void *owner);
+/* owner's process has crashed: charge the session that did it (0: nobody knows which), or else those who may
+ * have. Before ly__decider_disown. */
+void ly__decider_blame(struct ly__decider *d, const void *owner, uint64_t session);
 
 /* End all sessions of owner. */
 void ly__decider_disown(struct ly__decider *d, const void *owner);
 
-/* Call cut for each session that has not logged in by its deadline. It may wait. */
+/* Call cut for each session that has not logged in by its deadline, and mark it as told to end. It may wait.
+ */
 void ly__decider_overdue(struct ly__decider *d, int64_t now,
                          void (*cut)(void *arg, uint64_t number, const void *owner), void *arg);
 
-/* Whose session that is; NULL: there is none, or it is this process's own. */
-const void *ly__decider_owner(struct ly__decider *d, uint64_t number);
+/* Mark a session as told to end: nothing is granted to it any more. Returns its owner; NULL: there is none,
+ * or it is this process's own. */
+const void *ly__decider_end(struct ly__decider *d, uint64_t number, int64_t now);
+
+/* An owner that goes on with a session long after it was told to end it; NULL: none does. */
+const void *ly__decider_disobeyed(struct ly__decider *d, int64_t now);
 
 #endif

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define SEND_MS 10000        /* an end that does not read for so long is given up */
+#define PATIENCE_MS 10000    /* unless its owner says otherwise */
 #define BUFFER (1024 * 1024) /* asked for; the system gives what it gives */
 
 int ly__channel_pair(int ret_fds[2])
@@ -23,7 +23,7 @@ int ly__channel_pair(int ret_fds[2])
 
 int ly__channel_open(struct ly__channel *c, int fd)
 {
-    *c = (struct ly__channel){.bytes = malloc(LY__CHANNEL_MAX)};
+    *c = (struct ly__channel){.bytes = malloc(LY__CHANNEL_MAX), .patience_ms = PATIENCE_MS};
     int r = c->bytes ? ly_mutex_new(&c->sending, LY_LOCAL) : -ENOMEM;
     if (r == 0)
         r = ly_sock_from_fd(&c->sock, fd);
@@ -52,9 +52,9 @@ int ly__channel_begin(struct ly_buffer *b)
 static ssize_t send_whole(struct ly__channel *c, const struct ly_buffer *b, const int *fds, size_t nfds)
 {
     struct ly_scope *shield;
-    ssize_t n = ly_scope_open(
-        &shield,
-        &(struct ly_scope_options){.deadline = ly_deadline(SEND_MS), .shield = true, .name = "a message"});
+    ssize_t n = ly_scope_open(&shield, &(struct ly_scope_options){.deadline = ly_deadline(c->patience_ms),
+                                                                  .shield = true,
+                                                                  .name = "a message"});
     if (n < 0)
         return n;
     n = ly_mutex_lock(c->sending, LY_FOREVER);

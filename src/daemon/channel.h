@@ -13,6 +13,7 @@
  *   {"do": "end", "session": S, "result": R}
  *   {"do": "kill", "child": C, "signal": N}
  *   {"do": "free", "child": C}
+ *   {"do": "fault", "session": S}         the last that it says: this session's work has crashed it
  *
  * What may be said in which state of a session is a table in monitor.c; anything else ends the worker.
  *
@@ -43,6 +44,7 @@ struct ly__channel {
     struct ly_sock *sock;
     struct ly_mutex *sending; /* held for a message: tasks of one loop send by turns */
     char *bytes;              /* LY__CHANNEL_MAX of them: the message received last */
+    int64_t patience_ms;      /* an end that does not read for so long is given up */
 };
 
 /* A message received: valid until the next one. */
@@ -64,7 +66,7 @@ int ly__channel_begin(struct ly_buffer *b);
 
 /*
  * End a message and send it, with copies of the descriptors. Returns 0; LY_ETOOBIG; -EPIPE, -ECONNRESET (the
- * other end has gone); -ETIMEDOUT (it has not read for a long time). Suspends.
+ * other end has gone); -ETIMEDOUT (it has not read for c->patience_ms). Suspends.
  */
 int ly__channel_send(struct ly__channel *c, struct ly_buffer *b, const int *fds, size_t nfds);
 

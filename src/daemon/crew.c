@@ -4,8 +4,9 @@
  * and one that takes orders from other threads.
  *
  * A worker that ends is started again, at once the first time and then ever more slowly, as long as it does
- * not live long. Those who were served by it lose their connections; if it ended by a signal, whoever had not
- * logged in yet is charged for it, since one of them has most likely done it, and all of them can come again.
+ * not live long. Those who were served by it lose their connections. If it crashed, the session that it named
+ * with its last words is charged; if it named none, or was ended for what it asked, whoever had not logged in
+ * yet is, since one of them has most likely done it, and all of them can come again.
  */
 #include "daemon/crew.h"
 #include "daemon/listen.h"
@@ -138,7 +139,7 @@ static int live(struct ly__crew_worker *w)
     w->serves = false;
     int status = end ? reap(w, end, r == LY_EREFUSED) : 0;
     if (r == LY_EREFUSED || is_crash(status))
-        ly__decider_blame(w->crew->decider, &w->monitor);
+        ly__decider_blame(w->crew->decider, &w->monitor, r == LY_EREFUSED ? 0 : w->monitor.faulty);
     tell_end(w, r, status);
     ly__decider_disown(w->crew->decider, &w->monitor);
     ly__monitor_close(&w->monitor);
@@ -166,12 +167,19 @@ static int keep_alive(void *arg)
 
 /* ---- connections ---- */
 
+/* One that somebody waits for is the last to be chosen: it may not be reading at all. */
+static bool is_less_busy(const struct ly__monitor *a, const struct ly__monitor *b)
+{
+    bool a_waits = a->telling > 0, b_waits = b->telling > 0;
+    return a_waits != b_waits ? b_waits : a->sessions < b->sessions;
+}
+
 static struct ly__crew_worker *least_busy(struct ly__crew *c)
 {
     struct ly__crew_worker *best = NULL;
     for (int i = 0; i < c->nworkers; i++) {
         struct ly__crew_worker *w = &c->workers[i];
-        if (w->serves && (!best || w->monitor.sessions < best->monitor.sessions))
+        if (w->serves && (!best || is_less_busy(&w->monitor, &best->monitor)))
             best = w;
     }
     return best;
@@ -195,11 +203,14 @@ static int hand_to(struct ly__crew *c, struct ly__crew_worker *w, struct ly_sock
     if (session == 0)
         return -ENOMEM;
     int r = ly__monitor_serve(&w->monitor, session, ly_sock_fileno(sock));
-    if (r < 0)
-        ly__decider_forget(c->decider, session);
-    else
+    if (r == 0) {
         ticket->held = false; /* it is the session's now */
-    return r;
+        return 0;
+    }
+    if (ly__decider_forget(c->decider, session, &w->monitor, ticket))
+        return r;
+    ticket->held = false;
+    return -ECANCELED;
 }
 
 /* To the least busy worker; where that has just ended, to another. */
@@ -277,12 +288,24 @@ static int watch_revocations(void *arg)
     return 0;
 }
 
+/* A worker that keeps a session which it was told to end is not ours any more. */
+static void end_disobeyed(struct ly__crew *c)
+{
+    const void *owner = ly__decider_disobeyed(c->decider, ly_now());
+    for (int i = 0; i < c->nworkers && owner; i++) {
+        if (&c->workers[i].monitor == owner && c->workers[i].serves)
+            (void)ly__monitor_refuse(&c->workers[i].monitor, "a session", "not ended when it was told to");
+    }
+}
+
 static int watch_deadlines(void *arg)
 {
     struct ly__crew *c = arg;
     ly_set_name("deadlines");
-    while (ly_sleep(LOOK_MS) == 0)
+    while (ly_sleep(LOOK_MS) == 0) {
         ly__decider_overdue(c->decider, ly_now(), cut, c);
+        end_disobeyed(c);
+    }
     return 0;
 }
 
@@ -327,7 +350,7 @@ static void obey(struct ly__crew *c)
     struct order o;
     while (ly_chan_recv(c->orders, &o, LY_FOREVER) == 0) {
         if (o.kind == CUT) {
-            const void *owner = ly__decider_owner(c->decider, o.session);
+            const void *owner = ly__decider_end(c->decider, o.session, ly_now());
             if (owner)
                 cut(c, o.session, owner);
             continue;

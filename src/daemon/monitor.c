@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/monitor.h"
+#include "daemon/kept.h"
+#include "fiber/loop.h"
 #include "service/exec_command.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <lanyard/clock.h>
 #include <lanyard/fiber.h>
 #include <lanyard/log.h>
 #include <signal.h>
@@ -11,8 +14,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ANSWERS_MAX 256 /* questions of one worker that are being answered; beyond, it waits */
-#define GRACE_MS 2000   /* between asking the commands of a lost worker to end and making them */
+#define PLACES_MAX 256    /* for the questions of one worker that are being answered; beyond, it waits */
+#define PLACE_BYTES 16384 /* of a question that take one place: what it fills of our memory is bounded */
+#define PATIENCE_MS 3000  /* a worker that does not read for so long is ended: others wait for it */
 
 /* One message, on its way to its answer. */
 struct task {
@@ -20,115 +24,31 @@ struct task {
     const struct rule *rule;
     char *text; /* its own copy of the message */
     struct ly_json json;
-    int64_t number;   /* of the question */
-    uint64_t session; /* 0: it is about none */
+    int64_t number;         /* of the question */
+    uint64_t session;       /* 0: it is about none */
+    struct ly__entry *asks; /* the session's entry, marked as being asked about; NULL: it is not */
+    size_t places;          /* that it takes */
     struct ly_buffer answer;
     int fds[3]; /* that go with the answer; closed afterwards */
     size_t nfds;
 };
 
-/* ---- commands of this worker ---- */
-
-struct command {
-    struct ly__list link; /* in monitor->children */
-    struct ly__monitor *monitor;
-    int64_t number;
-    struct ly__child *child;
-    struct ly_chan *freed; /* gets a byte when the worker needs it no more */
-    bool is_freed;
-    bool has_ended;
-};
-
-static struct command *find_command(struct ly__monitor *m, int64_t number)
+int ly__monitor_refuse(struct ly__monitor *m, const char *who, const char *why)
 {
-    ly__list_each (l, &m->children) {
-        struct command *c = ly__container_of(l, struct command, link);
-        if (c->number == number && !c->is_freed)
-            return c;
-    }
-    return NULL;
+    if (!*m->offence)
+        snprintf(m->offence, sizeof m->offence, "%s: %s", who, why);
+    ly_shutdown(m->channel.sock, SHUT_RDWR);
+    return LY_EREFUSED;
 }
 
-static void tell_end(struct command *c, int status)
+int ly__monitor_send(struct ly__monitor *m, struct ly_buffer *b, const int *fds, size_t nfds)
 {
-    struct ly_buffer b;
-    ly_buffer_init(&b, LY__CHANNEL_MAX);
-    int r = ly__channel_begin(&b);
-    if (r == 0)
-        r = ly_json_put_int(&b, "ended", c->number);
-    if (r == 0)
-        r = ly_json_put_int(&b, "status", status);
-    if (r == 0)
-        (void)ly__channel_send(&c->monitor->channel, &b, NULL, 0);
-    ly_buffer_done(&b);
-}
-
-/* Nobody will ask for it again: its worker has gone. */
-static void end_orphan(struct command *c)
-{
-    struct ly_scope *shield;
-    int status;
-    c->child->calls->kill(c->child, SIGHUP);
-    if (ly_scope_open(&shield, &(struct ly_scope_options){.shield = true, .name = "ending a command"}) < 0)
-        return;
-    c->child->calls->wait(c->child, &status, GRACE_MS);
-    c->child->calls->kill(c->child, SIGKILL);
-    ly_scope_close(shield);
-}
-
-static int attend_command(void *arg)
-{
-    struct command *c = arg;
-    int status = 0;
-    char byte;
-    ly_set_name("a worker's command");
-    int r = c->child->calls->wait(c->child, &status, LY_FOREVER);
-    c->has_ended = r == 0;
-    if (r == 0 && !c->is_freed)
-        tell_end(c, status);
-    if (r == 0 && !c->is_freed)
-        (void)ly_chan_recv(c->freed, &byte, LY_FOREVER);
-    if (!c->has_ended)
-        end_orphan(c);
-    ly__list_remove(&c->link);
-    c->child->calls->free(c->child);
-    ly_chan_free(c->freed);
-    free(c);
-    return 0;
-}
-
-static void free_command(struct command *c)
-{
-    static const char done = 1;
-    c->is_freed = true;
-    if (!c->has_ended)
-        c->child->calls->kill(c->child, SIGKILL);
-    (void)ly_chan_send(c->freed, &done, 0);
-}
-
-/* Keep a command that has been started. On failure it is ended. */
-static int keep_command(struct ly__monitor *m, struct ly__child *child, struct command **ret)
-{
-    struct command *c = calloc(1, sizeof *c);
-    int r = c ? ly_chan_new(&c->freed, 1, 1, LY_LOCAL) : -ENOMEM;
-    if (r == 0) {
-        c->monitor = m;
-        c->child = child;
-        c->number = ++m->last;
-        ly__list_append(&m->children, &c->link);
-        r = ly_go(m->scope, attend_command, c);
-    }
-    if (r < 0) {
-        if (c && c->freed) {
-            ly__list_remove(&c->link);
-            ly_chan_free(c->freed);
-        }
-        free(c);
-        child->calls->free(child);
-        return r;
-    }
-    *ret = c;
-    return 0;
+    m->telling++;
+    int r = ly__channel_send(&m->channel, b, fds, nfds);
+    if (r == -ETIMEDOUT)
+        (void)ly__monitor_refuse(m, "a message", "not read for a long time");
+    m->telling--;
+    return r;
 }
 
 /* ---- the messages ---- */
@@ -185,7 +105,7 @@ static int start_command(struct task *t, const struct ly__command *c)
     struct ly__authority *a = &t->monitor->decider->authority;
     const struct ly__launch launch = {.argv = c->argv, .env = c->env, .cwd = c->cwd, .input = c->input};
     struct ly__child *child;
-    struct command *command;
+    struct ly__kept *command;
     char where[LY__LAUNCH_WHERE] = "";
     int r = a->calls->start(a, t->session, &launch, &child, where);
     if (r < 0) {
@@ -193,7 +113,7 @@ static int start_command(struct task *t, const struct ly__command *c)
         return r;
     }
     const int64_t pid = child->pid;
-    r = keep_command(t->monitor, child, &command);
+    r = ly__keep(t->monitor, child, &command);
     if (r < 0)
         return r;
     r = ly_json_put_int(&t->answer, "child", command->number);
@@ -235,6 +155,8 @@ static int run_note(struct task *t)
         ly_json_int(ly_json_get(t->json, "exit"), &status) < 0 ||
         ly_json_int(ly_json_get(t->json, "began"), &d.began) < 0)
         return LY_EFIELD;
+    if (d.began < 0 || d.began > ly_now())
+        d.began = ly_now(); /* it is reckoned with */
     d.result = (int)result;
     d.exit = (int)status;
     a->calls->note(a, t->session, &d);
@@ -252,17 +174,23 @@ static int run_end(struct task *t)
     return 0;
 }
 
-static struct command *command_of(struct task *t)
+static int run_fault(struct task *t)
+{
+    t->monitor->faulty = t->session;
+    return 0;
+}
+
+static struct ly__kept *command_of(struct task *t)
 {
     int64_t number = 0;
     if (ly_json_int(ly_json_get(t->json, "child"), &number) < 0)
         return NULL;
-    return find_command(t->monitor, number);
+    return ly__kept_find(t->monitor, number);
 }
 
 static int run_kill(struct task *t)
 {
-    struct command *c = command_of(t);
+    struct ly__kept *c = command_of(t);
     int64_t signal = 0;
     if (!c || ly_json_int(ly_json_get(t->json, "signal"), &signal) < 0 || signal < 1 || signal > 64)
         return LY_EFIELD;
@@ -272,10 +200,10 @@ static int run_kill(struct task *t)
 
 static int run_free(struct task *t)
 {
-    struct command *c = command_of(t);
+    struct ly__kept *c = command_of(t);
     if (!c)
         return LY_EFIELD;
-    free_command(c);
+    ly__kept_free(c);
     return 0;
 }
 
@@ -293,6 +221,7 @@ static const struct rule {
     {"allow", LY__LOGGED_IN, true, run_allow},
     {"note", LY__LOGGED_IN, false, run_note},
     {"end", LY__CONNECTED | LY__STRANGER | LY__LOGGED_IN, false, run_end},
+    {"fault", LY__CONNECTED | LY__STRANGER | LY__LOGGED_IN, false, run_fault},
     {"kill", 0, false, run_kill},
     {"free", 0, false, run_free},
 };
@@ -306,31 +235,47 @@ static const struct rule *find_rule(struct ly_json name)
     return NULL;
 }
 
-static int refuse(struct ly__monitor *m, const char *rule, const char *why)
+const char *ly__monitor_rule(size_t i, unsigned *ret_states, bool *ret_asks)
 {
-    snprintf(m->offence, sizeof m->offence, "%s: %s", rule, why);
-    return LY_EREFUSED;
+    if (i >= sizeof rules / sizeof *rules)
+        return NULL;
+    *ret_states = rules[i].states;
+    *ret_asks = rules[i].asks;
+    return rules[i].name;
+}
+
+/*
+ * A session speaks of one thing at a time: it waits for the answer before it goes on. That is held here too,
+ * since the tasks that answer wait for disks with the session's entry in hand.
+ */
+static int check_session(struct task *t)
+{
+    struct ly__monitor *m = t->monitor;
+    int64_t session = 0;
+    if (ly_json_int(ly_json_get(t->json, "session"), &session) < 0 || session <= 0)
+        return ly__monitor_refuse(m, t->rule->name, "without a session");
+    t->session = (uint64_t)session;
+    struct ly__entry *e = ly__decider_session(m->decider, t->session, m);
+    if (!e)
+        return ly__monitor_refuse(m, t->rule->name, "for a session that is not this worker's");
+    if (!(e->state & t->rule->states))
+        return ly__monitor_refuse(m, t->rule->name, "in a state that does not allow it");
+    if (e->is_asking)
+        return ly__monitor_refuse(m, t->rule->name, "before the answer to a question");
+    t->asks = t->rule->asks ? e : NULL;
+    return 0;
 }
 
 /* Whether this message may be sent now; fills the task. */
 static int check(struct task *t)
 {
     struct ly__monitor *m = t->monitor;
-    int64_t session = 0;
     t->rule = find_rule(ly_json_get(t->json, "do"));
     if (!t->rule)
-        return refuse(m, "a message", "of no kind that there is");
+        return ly__monitor_refuse(m, "a message", "of no kind that there is");
     if (t->rule->asks && ly_json_int(ly_json_get(t->json, "ask"), &t->number) < 0)
-        return refuse(m, t->rule->name, "without a number");
-    if (t->rule->states == 0)
-        return 0;
-    if (ly_json_int(ly_json_get(t->json, "session"), &session) < 0 || session <= 0)
-        return refuse(m, t->rule->name, "without a session");
-    t->session = (uint64_t)session;
-    unsigned state = ly__decider_state(m->decider, t->session, m);
-    if (state == 0)
-        return refuse(m, t->rule->name, "for a session that is not this worker's");
-    return state & t->rule->states ? 0 : refuse(m, t->rule->name, "in a state that does not allow it");
+        return ly__monitor_refuse(m, t->rule->name, "without a number");
+    return t->rule->states ? check_session(t) : 0;
 }
 
 /* ---- answering ---- */
@@ -340,12 +285,14 @@ static int answer(struct task *t)
     ly_buffer_init(&t->answer, LY__CHANNEL_MAX);
     int r = ly__channel_begin(&t->answer);
     int result = r == 0 ? t->rule->run(t) : r;
+    if (t->asks)
+        t->asks->is_asking = false; /* with the answer it may go on */
     if (r == 0)
         r = ly_json_put_int(&t->answer, "answer", t->number);
     if (r == 0)
         r = ly_json_put_int(&t->answer, "result", result);
     if (r == 0)
-        r = ly__channel_send(&t->monitor->channel, &t->answer, t->fds, t->nfds);
+        r = ly__monitor_send(t->monitor, &t->answer, t->fds, t->nfds);
     for (size_t i = 0; i < t->nfds; i++) {
         if (t->fds[i] >= 0)
             close(t->fds[i]);
@@ -354,37 +301,55 @@ static int answer(struct task *t)
     return r;
 }
 
+static void leave_places(struct ly__monitor *m, size_t n)
+{
+    char byte;
+    while (n-- > 0)
+        (void)ly_chan_recv(m->places, &byte, 0);
+}
+
+static int take_places(struct ly__monitor *m, size_t n)
+{
+    static const char byte = 1;
+    int r = 0;
+    for (size_t i = 0; i < n && r == 0; i++)
+        r = ly_chan_send(m->places, &byte, LY_FOREVER);
+    return r; /* what was taken of them goes with the worker */
+}
+
 static int run_task(void *arg)
 {
     struct task *t = arg;
-    char byte;
     ly_set_name("a worker's question");
     int r = answer(t);
     if (r < 0)
         ly_shutdown(t->monitor->channel.sock, SHUT_RDWR); /* an answer that is missing would be waited for */
-    (void)ly_chan_recv(t->monitor->places, &byte, 0);
+    leave_places(t->monitor, t->places);
     free(t->text);
     free(t);
     return 0;
 }
 
 /* Answer in a task of its own: it may wait for a disk. */
-static int begin_task(struct task *now, const struct ly_json *json)
+static int begin_task(const struct task *now)
 {
-    static const char byte = 1;
     struct ly__monitor *m = now->monitor;
-    int r = ly_chan_send(m->places, &byte, LY_FOREVER);
+    size_t places = 1 + now->json.length / PLACE_BYTES;
+    int r = take_places(m, places);
     if (r < 0)
         return r;
     struct task *t = malloc(sizeof *t);
-    char *text = t ? malloc(json->length) : NULL;
+    char *text = t ? malloc(now->json.length) : NULL;
     if (!text) {
         free(t);
         return -ENOMEM;
     }
     *t = *now;
-    t->text = memcpy(text, json->text, json->length);
+    t->places = places;
+    t->text = memcpy(text, now->json.text, now->json.length);
     t->json.text = text;
+    if (t->asks)
+        t->asks->is_asking = true;
     r = ly_go(m->scope, run_task, t);
     if (r < 0) {
         free(t->text);
@@ -396,12 +361,12 @@ static int begin_task(struct task *now, const struct ly_json *json)
 static int take(struct ly__monitor *m, struct ly__message *message)
 {
     struct task t = {.monitor = m, .json = message->json};
-    int r = message->nfds > 0 ? refuse(m, "a message", "with descriptors") : check(&t);
+    int r = message->nfds > 0 ? ly__monitor_refuse(m, "a message", "with descriptors") : check(&t);
     if (r < 0)
         return r;
     if (t.rule->asks)
-        return begin_task(&t, &message->json);
-    return t.rule->run(&t) < 0 ? refuse(m, t.rule->name, "with fields that it does not have") : 0;
+        return begin_task(&t);
+    return t.rule->run(&t) < 0 ? ly__monitor_refuse(m, t.rule->name, "with fields that it does not have") : 0;
 }
 
 static int listen_to(struct ly__monitor *m)
@@ -409,12 +374,24 @@ static int listen_to(struct ly__monitor *m)
     struct ly__message message;
     int r;
     while ((r = ly__channel_receive(&m->channel, &message)) > 0) {
+        ly__fiber_pay(); /* one that never stops does not keep the others from their turn */
         r = take(m, &message);
         ly__message_done(&message);
         if (r < 0)
             return r;
     }
-    return r == LY_EJSON ? refuse(m, "a message", "that is none") : r == -ECONNRESET ? 0 : r;
+    return r == LY_EJSON ? ly__monitor_refuse(m, "a message", "that is none") : r == -ECONNRESET ? 0 : r;
+}
+
+/* Those who are telling it something fail at once now that nobody is there. */
+static void wait_for_tellers(struct ly__monitor *m)
+{
+    struct ly_scope *shield;
+    if (ly_scope_open(&shield, &(struct ly_scope_options){.shield = true, .name = "telling a worker"}) < 0)
+        return;
+    while (m->telling > 0 && ly_sleep(0) == 0)
+        ;
+    ly_scope_close(shield);
 }
 
 int ly__monitor_run(struct ly__monitor *m)
@@ -425,7 +402,8 @@ int ly__monitor_run(struct ly__monitor *m)
     r = listen_to(m);
     ly_shutdown(m->channel.sock, SHUT_RDWR);
     ly_scope_close(m->scope);
-    return r;
+    wait_for_tellers(m);
+    return *m->offence ? LY_EREFUSED : r;
 }
 
 /* ---- telling the worker ---- */
@@ -438,7 +416,7 @@ static int send_number(struct ly__monitor *m, const char *what, int64_t number, 
     if (r == 0)
         r = ly_json_put_int(&b, what, number);
     if (r == 0)
-        r = ly__channel_send(&m->channel, &b, fds, nfds);
+        r = ly__monitor_send(m, &b, fds, nfds);
     ly_buffer_done(&b);
     return r;
 }
@@ -464,12 +442,14 @@ int ly__monitor_open(struct ly__monitor *m, struct ly__decider *decider, int fd)
 {
     *m = (struct ly__monitor){.decider = decider};
     ly__list_init(&m->children);
-    int r = ly_chan_new(&m->places, 1, ANSWERS_MAX, LY_LOCAL);
+    int r = ly_chan_new(&m->places, 1, PLACES_MAX, LY_LOCAL);
     if (r < 0)
         return r;
     r = ly__channel_open(&m->channel, fd);
     if (r < 0)
         ly_chan_free(m->places);
+    else
+        m->channel.patience_ms = PATIENCE_MS;
     return r;
 }
 

@@ -18,6 +18,8 @@ struct ly__monitor {
     struct ly__list children; /* the commands that run for it */
     int64_t last;             /* number given to a command last */
     size_t sessions;          /* that it serves */
+    size_t telling;           /* tasks that are telling it something */
+    uint64_t faulty;          /* the session whose work crashed it, by its own last words; 0: it said none */
     char offence[128];        /* what it did that it may not; "" */
 };
 
@@ -32,9 +34,20 @@ int ly__monitor_run(struct ly__monitor *m);
 void ly__monitor_close(struct ly__monitor *m);
 
 /* Tell it: here is a connection; end a session; take nothing more, or end at once. Return 0 or an error of
- * ly__channel_send. Suspend. */
+ * ly__monitor_send. Suspend. */
 int ly__monitor_serve(struct ly__monitor *m, uint64_t session, int fd);
 int ly__monitor_cut(struct ly__monitor *m, uint64_t session);
 int ly__monitor_stop(struct ly__monitor *m, bool at_once);
+
+/* Send it a message, as ly__channel_send, whose owner ly__monitor_run waits for. One that does not read is
+ * ended. */
+int ly__monitor_send(struct ly__monitor *m, struct ly_buffer *b, const int *fds, size_t nfds);
+
+/* End it for what it does: "%s: %s" of who and why is its offence. Returns LY_EREFUSED. */
+int ly__monitor_refuse(struct ly__monitor *m, const char *who, const char *why);
+
+/* The table of what may be said: the i-th row's message, the states of a session in which it may be (0: it
+ * names no session), and whether it is answered. Returns NULL behind the last. For the tests. */
+const char *ly__monitor_rule(size_t i, unsigned *ret_states, bool *ret_asks);
 
 #endif

@@ -9,6 +9,7 @@
  */
 #include "daemon/revoke.h"
 #include <errno.h>
+#include <lanyard/clock.h>
 #include <lanyard/error.h>
 #include <lanyard/fiber.h>
 #include <lanyard/log.h>
@@ -33,7 +34,7 @@ struct look {
 static void collect(void *arg, struct ly__entry *e)
 {
     struct look *k = arg;
-    if (e->state != LY__LOGGED_IN || !e->owner || !e->user_id || e->is_ending)
+    if (e->state != LY__LOGGED_IN || !e->owner || !e->user_id || e->ends_at)
         return;
     if ((e->is_checked && !k->all) || k->n == k->room)
         return;
@@ -67,9 +68,9 @@ static void conclude(struct ly__decider *d, const struct standing *s,
     if (!e)
         return; /* it has ended by itself */
     e->is_checked = s->holds;
-    e->is_ending = !s->holds;
     if (s->holds)
         return;
+    (void)ly__decider_end(d, s->session, ly_now());
     ly_log(LY_LOG_INFO, "revoke", "a session is ended: its user or its device has lost something",
            LY_STR("user", e->grant.user), LY_STR("from", e->from), LY_INT("session", (int64_t)e->number));
     cut(arg, s->session, s->owner);

@@ -38,17 +38,32 @@ struct ly__entry *ly__sessions_add(struct ly__sessions *s, const struct ly_addre
     return e;
 }
 
-struct ly__entry *ly__sessions_find(struct ly__sessions *s, uint64_t number)
+static struct ly__entry *find(struct ly__sessions *s, uint64_t number)
 {
-    struct ly__entry *found = NULL;
-    pthread_mutex_lock(&s->lock);
     ly__list_each (l, list_of(s, number)) {
         struct ly__entry *e = ly__container_of(l, struct ly__entry, link);
         if (e->number == number)
-            found = e;
+            return e;
     }
+    return NULL;
+}
+
+struct ly__entry *ly__sessions_find(struct ly__sessions *s, uint64_t number)
+{
+    pthread_mutex_lock(&s->lock);
+    struct ly__entry *e = find(s, number);
     pthread_mutex_unlock(&s->lock);
-    return found;
+    return e;
+}
+
+struct ly__entry *ly__sessions_find_of(struct ly__sessions *s, uint64_t number, const void *owner)
+{
+    pthread_mutex_lock(&s->lock);
+    struct ly__entry *e = find(s, number);
+    if (e && e->owner != owner)
+        e = NULL;
+    pthread_mutex_unlock(&s->lock);
+    return e;
 }
 
 void ly__sessions_remove(struct ly__sessions *s, struct ly__entry *e)

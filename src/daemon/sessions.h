@@ -30,7 +30,8 @@ struct ly__entry {
     uint64_t number;
     const void *owner; /* the side here of the confined process that serves it; NULL: this process itself */
     enum ly__session_state state;
-    bool is_ending; /* it was told to */
+    bool is_asking;  /* a question about it is being answered, by a task that holds this entry */
+    int64_t ends_at; /* of ly_now(): it was told to end, and is over by then; 0: it was not */
     struct ly_address peer;
     char from[LY_ADDRESS_TEXT]; /* the peer, printed */
     int64_t began;              /* of ly_now() */
@@ -67,6 +68,9 @@ struct ly__entry *ly__sessions_add(struct ly__sessions *s, const struct ly_addre
 
 /* The entry of a number; NULL: none. It stays while the session's own calls run. */
 struct ly__entry *ly__sessions_find(struct ly__sessions *s, uint64_t number);
+
+/* As above, if it is owner's: else it may be gone as soon as it is found. */
+struct ly__entry *ly__sessions_find_of(struct ly__sessions *s, uint64_t number, const void *owner);
 
 /* Take it out of the books. Freed by ly__entry_free. */
 void ly__sessions_remove(struct ly__sessions *s, struct ly__entry *e);
