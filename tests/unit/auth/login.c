@@ -174,6 +174,22 @@ static void a_store_that_fails_denies_nobody_and_lets_nobody_in(void **state)
     ly__login_free(l);
 }
 
+static void a_store_that_cannot_be_written_keeps_nobody_out(void **state)
+{
+    (void)state;
+    char path[128];
+    sqlite3 *db;
+    struct ly__user u;
+    path_of(path, sizeof path, LY__STORE_FILE);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(login("ada", "pass word"), 1);
+    assert_int_equal(login("ada", "pass work"), LY_EDENIED);
+    sqlite3_close(db);
+    assert_int_equal(ly__user_find(store, "ada", &u), 0);
+    assert_int_equal(u.login, 0);
+}
+
 /* ---- pairing ---- */
 
 static void make_code(char name[32], char secret[LY__PAIRING_SECRET])
@@ -285,6 +301,7 @@ int main(void)
         TEST(a_user_that_is_removed_during_the_login_is_denied),
         TEST(a_denied_login_has_to_wait_whoever_it_was),
         TEST(a_store_that_fails_denies_nobody_and_lets_nobody_in),
+        TEST(a_store_that_cannot_be_written_keeps_nobody_out),
         TEST(a_code_makes_the_clients_key_a_device_of_its_user),
         TEST(a_code_is_good_for_one_attempt),
         TEST(a_code_without_a_device_is_denied_and_stays),
