@@ -82,21 +82,31 @@ int ly__admission_parse(struct ly__admission_options *o, const char *text)
     return 0;
 }
 
-static int make_table(struct ly__admission *a)
+static int check(const struct ly__admission_options *o)
 {
-    const struct ly__admission_options *o = &a->options;
-    if (o->start > o->full || o->full > LY__ADMISSION_MAX || o->rate > 100 || o->deadline_ms < 0)
-        return -EINVAL;
-    size_t slots = 2;
-    while (slots < 2 * (size_t)o->full)
-        slots *= 2;
-    a->mask = slots - 1;
-    a->slots = calloc(slots, sizeof *a->slots);
-    if (!a->slots)
+    bool good = o->start <= o->full && o->full <= LY__ADMISSION_MAX && o->rate <= 100 && o->deadline_ms >= 0;
+    return good ? 0 : -EINVAL;
+}
+
+/* A table for so many sources. */
+static int make_table(struct ly__admission *a, size_t sources)
+{
+    size_t n = 2;
+    while (n < 2 * sources)
+        n *= 2;
+    struct slot *slots = calloc(n, sizeof *slots);
+    if (!slots)
         return -ENOMEM;
-    if (!o->hash_key)
+    a->slots = slots;
+    a->mask = n - 1;
+    return 0;
+}
+
+static int set_key(struct ly__admission *a)
+{
+    if (!a->options.hash_key)
         return ly__random(a->key, sizeof a->key);
-    memcpy(a->key, o->hash_key, sizeof a->key);
+    memcpy(a->key, a->options.hash_key, sizeof a->key);
     return 0;
 }
 
@@ -108,7 +118,11 @@ int ly__admission_new(struct ly__admission **ret, const struct ly__admission_opt
     pthread_mutex_init(&a->mutex, NULL);
     a->options = *options;
     fill_in(&a->options);
-    int r = make_table(a);
+    int r = check(&a->options);
+    if (r == 0)
+        r = make_table(a, a->options.full);
+    if (r == 0)
+        r = set_key(a);
     if (r < 0) {
         ly__admission_free(a);
         return r;
@@ -154,6 +168,46 @@ static void take_out(struct ly__admission *a, size_t gap)
     }
     a->slots[gap] = (struct slot){.count = 0};
 }
+
+/* ---- other numbers ---- */
+
+static int replace_table(struct ly__admission *a, size_t sources)
+{
+    struct slot *old = a->slots;
+    size_t n = a->mask + 1;
+    int r = make_table(a, sources);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < n; i++) {
+        if (old[i].source.bits != 0)
+            a->slots[find(a, &old[i].source)] = old[i];
+    }
+    free(old);
+    return 0;
+}
+
+int ly__admission_set(struct ly__admission *a, const struct ly__admission_options *options)
+{
+    struct ly__admission_options o = *options;
+    fill_in(&o);
+    int r = check(&o);
+    if (r < 0)
+        return r;
+    pthread_mutex_lock(&a->mutex);
+    /* there may be more now than there may be from now on */
+    r = replace_table(a, o.full > a->counts.waiting ? o.full : a->counts.waiting);
+    if (r == 0) {
+        a->options.start = o.start;
+        a->options.rate = o.rate;
+        a->options.full = o.full;
+        a->options.per_source = o.per_source;
+        a->options.deadline_ms = o.deadline_ms;
+    }
+    pthread_mutex_unlock(&a->mutex);
+    return r;
+}
+
+/* ---- who waits ---- */
 
 static unsigned count_of(const struct ly__admission *a, const struct ly__source *source)
 {

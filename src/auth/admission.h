@@ -7,8 +7,8 @@
  * asks the penalties first. Between `start` and `full` it turns away by chance, so that a flood of strangers
  * does not keep everybody else out with certainty, as a hard limit does. See docs/internals/admission.md.
  *
- * All functions are thread-safe, take constant time and allocate nothing, except _new and _free. `now` is
- * ly_now()'s clock.
+ * All functions are thread-safe, take constant time and allocate nothing, except _new, _set and _free. `now`
+ * is ly_now()'s clock.
  */
 #ifndef LY_AUTH_ADMISSION_H
 #define LY_AUTH_ADMISSION_H
@@ -63,6 +63,11 @@ struct ly__admission;
  */
 int ly__admission_new(struct ly__admission **ret, const struct ly__admission_options *options);
 void ly__admission_free(struct ly__admission *a);
+
+/* Other numbers and another time from now on, for those who come; who waits goes on waiting. Only start,
+ * rate, full, per_source and deadline_ms count. Returns 0, -EINVAL or -ENOMEM; on an error all is as before.
+ */
+int ly__admission_set(struct ly__admission *a, const struct ly__admission_options *options);
 
 /* A peer has connected. Fills ret_ticket if it is admitted; any other verdict: close the connection at once,
  * without an answer, and leave ret_ticket alone. */

@@ -20,6 +20,7 @@ struct ly__cli_command {
 int ly__cli_serve(int argc, char **argv);
 int ly__cli_exec(int argc, char **argv);
 int ly__cli_ping(int argc, char **argv);
+int ly__cli_config(int argc, char **argv);
 int ly__cli_audit(int argc, char **argv);
 int ly__cli_version(int argc, char **argv);
 int ly__cli_pair(int argc, char **argv);

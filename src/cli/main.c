@@ -3,6 +3,7 @@
 #include "cli/command.h"
 #include "cli/group.h"
 #include "daemon/become.h"
+#include "daemon/nearest.h"
 #include "daemon/worker.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +28,7 @@ static const struct ly__cli_command commands[] = {
     {"id", "say who this machine is", ly__cli_id},
     {"known", "the machines that are remembered", ly__cli_known},
     {"audit", "show who did what on this machine", ly__cli_audit},
+    {"config", "check and show the settings of the server", ly__cli_config},
     {"user", "say who may log in on this machine", ly__cli_user},
     {"devices", "see and revoke the devices of users", ly__cli_devices},
     {"ping", "measure the round trip", ly__cli_ping},
@@ -45,46 +47,14 @@ static const struct ly__cli_command *find(const char *name)
 
 /* ---- the command that was probably meant ---- */
 
-#define NAME_MAX_LENGTH 16
-
-static size_t min3(size_t a, size_t b, size_t c)
-{
-    size_t m = a < b ? a : b;
-    return m < c ? m : c;
-}
-
-/* Letters to insert, drop or exchange to make b of a (Levenshtein's distance); a is at most NAME_MAX_LENGTH
- * long. */
-static size_t distance(const char *a, const char *b)
-{
-    size_t row[NAME_MAX_LENGTH + 1], n = strlen(a);
-    for (size_t i = 0; i <= n; i++)
-        row[i] = i;
-    for (size_t j = 1; *b; b++, j++) {
-        size_t diagonal = row[0];
-        row[0] = j;
-        for (size_t i = 1; i <= n; i++) {
-            size_t above = row[i];
-            row[i] = min3(above + 1, row[i - 1] + 1, diagonal + (a[i - 1] != *b));
-            diagonal = above;
-        }
-    }
-    return row[n];
-}
-
 static int refuse(const char *name)
 {
-    const char *nearest = NULL;
-    size_t least = 3; /* farther is no slip of the finger */
-    for (size_t i = 0; i < COMMANDS && strlen(name) <= NAME_MAX_LENGTH; i++) {
-        size_t d = distance(name, commands[i].name);
-        if (d < least) {
-            least = d;
-            nearest = commands[i].name;
-        }
-    }
-    if (nearest)
-        ly__cli_say(NULL, "there is no command '%s'; did you mean '%s'?", name, nearest);
+    struct ly__nearest nearest;
+    ly__nearest_init(&nearest, name, strlen(name));
+    for (size_t i = 0; i < COMMANDS; i++)
+        ly__nearest_try(&nearest, commands[i].name);
+    if (nearest.name)
+        ly__cli_say(NULL, "there is no command '%s'; did you mean '%s'?", name, nearest.name);
     else
         ly__cli_say(NULL, "there is no command '%s'; 'lanyard help' lists them", name);
     return LY__EXIT_USAGE;

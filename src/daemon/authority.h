@@ -13,13 +13,13 @@
 struct ly__decider {
     struct ly__authority authority; /* what sessions are given */
     struct ly__sessions sessions;
-    int root_fd;            /* the served directory; -1: none */
-    const char *root;       /* its name, for what users have below it; borrowed */
-    const char *home;       /* where commands start without a root; borrowed */
-    const char *const *env; /* what a command's environment starts from; borrowed */
-    uint64_t files_limit;   /* a command's soft limit of open descriptors; 0: this process's own */
-    unsigned commands_max;  /* most commands at once */
-    atomic_uint commands;   /* how many run */
+    int root_fd;              /* the served directory; -1: none */
+    const char *root;         /* its name, for what users have below it; borrowed */
+    const char *home;         /* where commands start without a root; borrowed */
+    const char *const *env;   /* what a command's environment starts from; borrowed */
+    uint64_t files_limit;     /* a command's soft limit of open descriptors; 0: this process's own */
+    atomic_uint commands_max; /* most commands at once */
+    atomic_uint commands;     /* how many run */
     /* borrowed; NULL where nobody comes from the network */
     struct ly__store *store;
     struct ly__failures *failures;

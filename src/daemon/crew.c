@@ -45,8 +45,9 @@ struct ly__crew_worker {
 };
 
 struct order {
-    enum { STOP, STOP_AT_ONCE, CUT } kind;
+    enum { STOP, STOP_AT_ONCE, CUT, LOG } kind;
     uint64_t session;
+    enum ly_log_level level;
 };
 
 /* ---- a worker's process ---- */
@@ -131,9 +132,12 @@ static int live(struct ly__crew_worker *w)
     }
     r = spawn(w, fds[1], &end);
     close(fds[1]);
+    enum ly_log_level level = w->crew->setup.log_level;
     if (r == 0)
         r = ly__setup_send(&w->crew->setup, &w->monitor.channel);
     w->serves = r == 0;
+    if (r == 0 && level != w->crew->setup.log_level) /* meanwhile */
+        r = ly__monitor_log(&w->monitor, w->crew->setup.log_level);
     if (r == 0)
         r = ly__monitor_run(&w->monitor);
     w->serves = false;
@@ -345,6 +349,15 @@ static void drain(struct ly__crew *c)
     }
 }
 
+static void set_level(struct ly__crew *c, enum ly_log_level level)
+{
+    c->setup.log_level = level;
+    for (int i = 0; i < c->nworkers; i++) {
+        if (c->workers[i].serves)
+            (void)ly__monitor_log(&c->workers[i].monitor, level);
+    }
+}
+
 static void obey(struct ly__crew *c)
 {
     struct order o;
@@ -353,6 +366,10 @@ static void obey(struct ly__crew *c)
             const void *owner = ly__decider_end(c->decider, o.session, ly_now());
             if (owner)
                 cut(c, o.session, owner);
+            continue;
+        }
+        if (o.kind == LOG) {
+            set_level(c, o.level);
             continue;
         }
         c->stopping = true;
@@ -452,6 +469,12 @@ void ly__crew_cut(struct ly__crew *c, uint64_t session)
 {
     const struct order o = {.kind = CUT, .session = session};
     (void)ly_chan_send(c->orders, &o, LY_FOREVER);
+}
+
+void ly__crew_log(struct ly__crew *c, enum ly_log_level level)
+{
+    const struct order o = {.kind = LOG, .level = level};
+    (void)ly_chan_send(c->orders, &o, 0); /* a crew that is ending takes none */
 }
 
 int ly__crew_close(struct ly__crew *c)

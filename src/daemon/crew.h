@@ -46,6 +46,9 @@ int ly__crew_start(struct ly__crew *c, int ended_fd);
 void ly__crew_stop(struct ly__crew *c, bool at_once);
 void ly__crew_cut(struct ly__crew *c, uint64_t session);
 
+/* As above: workers log from this level on. */
+void ly__crew_log(struct ly__crew *c, enum ly_log_level level);
+
 /* Wait for the thread and free. Returns what serving returned. */
 int ly__crew_close(struct ly__crew *c);
 

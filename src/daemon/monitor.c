@@ -438,6 +438,11 @@ int ly__monitor_stop(struct ly__monitor *m, bool at_once)
     return send_number(m, "stop", at_once, NULL, 0);
 }
 
+int ly__monitor_log(struct ly__monitor *m, enum ly_log_level level)
+{
+    return send_number(m, "log_level", level, NULL, 0);
+}
+
 int ly__monitor_open(struct ly__monitor *m, struct ly__decider *decider, int fd)
 {
     *m = (struct ly__monitor){.decider = decider};

@@ -9,6 +9,7 @@
 
 #include "daemon/authority.h"
 #include "daemon/channel.h"
+#include <lanyard/log.h>
 
 struct ly__monitor {
     struct ly__decider *decider;
@@ -33,11 +34,12 @@ int ly__monitor_open(struct ly__monitor *m, struct ly__decider *decider, int fd)
 int ly__monitor_run(struct ly__monitor *m);
 void ly__monitor_close(struct ly__monitor *m);
 
-/* Tell it: here is a connection; end a session; take nothing more, or end at once. Return 0 or an error of
- * ly__monitor_send. Suspend. */
+/* Tell it: here is a connection; end a session; take nothing more, or end at once; log from this level on.
+ * Return 0 or an error of ly__monitor_send. Suspend. */
 int ly__monitor_serve(struct ly__monitor *m, uint64_t session, int fd);
 int ly__monitor_cut(struct ly__monitor *m, uint64_t session);
 int ly__monitor_stop(struct ly__monitor *m, bool at_once);
+int ly__monitor_log(struct ly__monitor *m, enum ly_log_level level);
 
 /* Send it a message, as ly__channel_send, whose owner ly__monitor_run waits for. One that does not read is
  * ended. */

@@ -14,6 +14,7 @@
 #include "daemon/network.h"
 #include "daemon/notify.h"
 #include "daemon/place.h"
+#include "daemon/reload.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -27,10 +28,9 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define COMMANDS_MAX 256
-
 struct daemon {
-    const struct ly__serve_options *options;
+    struct ly__serve_options options;
+    struct ly__reload reload;
     struct ly__service service;
     struct ly__decider decider;
     struct ly__environment environment;
@@ -54,15 +54,16 @@ static int say(const char *what, const char *detail, int error)
 
 static int open_log(struct daemon *d)
 {
-    struct ly_log_options log = d->options->log;
+    struct ly_log_options log = d->options.log;
     log.fd = STDERR_FILENO;
-    if (d->options->log_file) {
-        int fd = open(d->options->log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (d->options.log_file) {
+        int fd = open(d->options.log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
         if (fd < 0)
-            return say("cannot open", d->options->log_file, -errno);
+            return say("cannot open", d->options.log_file, -errno);
         d->log_fd = log.fd = fd;
     }
     ly_log_setup(&log);
+    d->reload.log = log;
     return 0;
 }
 
@@ -72,7 +73,7 @@ static int reopen_log(struct daemon *d)
 {
     if (d->log_fd < 0)
         return 0;
-    int fd = open(d->options->log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    int fd = open(d->options.log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (fd < 0)
         return -errno;
     int r = dup3(fd, d->log_fd, O_CLOEXEC) < 0 ? -errno : 0;
@@ -82,9 +83,10 @@ static int reopen_log(struct daemon *d)
 
 /* ---- signals ---- */
 
+/* The log file and the trail anew, then other settings: what goes wrong with one does not keep the others. */
 static void reload(struct daemon *d)
 {
-    char lines[64];
+    char lines[64], changed[LY__CONFIG_KEYS * 20] = "";
     snprintf(lines, sizeof lines, "RELOADING=1\nMONOTONIC_USEC=%" PRId64, ly_now() / 1000);
     ly__notify(lines);
     int r = reopen_log(d);
@@ -92,11 +94,12 @@ static void reload(struct daemon *d)
         r = ly__audit_reopen(d->network.audit);
     if (r < 0)
         ly_log(LY_LOG_ERROR, "serve", "reloading failed: log and trail go on where they were",
-               LY_STR("file", d->options->log_file), LY_ERR(r));
-    else
-        ly_log(LY_LOG_INFO, "serve", "reloaded",
-               LY_STR("changed", d->log_fd < 0 ? "nothing: all settings are options of the command line"
-                                               : "log file opened anew"));
+               LY_STR("file", d->options.log_file), LY_ERR(r));
+    int s = ly__reload(&d->reload, changed, sizeof changed);
+    if (s < 0)
+        ly_log(LY_LOG_ERROR, "serve", "reloading failed: the settings stay as they were", LY_ERR(s));
+    if (r == 0 && s == 0)
+        ly_log(LY_LOG_INFO, "serve", "reloaded", LY_STR("changed", changed));
     ly__notify("READY=1");
 }
 
@@ -169,7 +172,7 @@ static void raise_limit(struct daemon *d)
 
 static int open_root(struct daemon *d)
 {
-    const char *root = d->options->root ? d->options->root : d->environment.home;
+    const char *root = d->options.root ? d->options.root : d->environment.home;
     int fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return say("cannot serve", root, -errno);
@@ -187,7 +190,7 @@ static int open_service(struct daemon *d)
     d->decider.home = d->environment.home;
     d->decider.env = d->environment.list;
     d->service.env = d->environment.list;
-    d->decider.commands_max = d->options->commands_max ? d->options->commands_max : COMMANDS_MAX;
+    d->decider.commands_max = d->options.commands_max;
     raise_limit(d);
     return open_root(d);
 }
@@ -195,7 +198,7 @@ static int open_service(struct daemon *d)
 static int open_network_listener(struct daemon *d, const char *address)
 {
     struct ly__network *n = &d->network;
-    int r = n->wanted ? 0 : ly__network_open(n, &d->decider, d->options);
+    int r = n->wanted ? 0 : ly__network_open(n, &d->decider, &d->options);
     return r < 0 ? r : ly__network_listen(n, address, d->network_text[n->crew.nlisteners]);
 }
 
@@ -203,7 +206,7 @@ static int open_listener(struct daemon *d, const char *address)
 {
     if (ly__network_is(address))
         return open_network_listener(d, address);
-    int r = ly__listener_open(&d->listeners[d->nlisteners], address, d->options, &d->service);
+    int r = ly__listener_open(&d->listeners[d->nlisteners], address, &d->options, &d->service);
     d->nlisteners += r == 0;
     return r;
 }
@@ -224,9 +227,9 @@ static int open_default(struct daemon *d)
 
 static int open_listeners(struct daemon *d)
 {
-    int r = d->options->listens ? 0 : open_default(d);
-    for (size_t i = 0; i < d->options->listens && r == 0; i++)
-        r = open_listener(d, d->options->listen[i]);
+    int r = d->options.listens ? 0 : open_default(d);
+    for (size_t i = 0; i < d->options.listens && r == 0; i++)
+        r = open_listener(d, d->options.listen[i]);
     return r;
 }
 
@@ -296,21 +299,22 @@ static int close_all(struct daemon *d, int r)
         if (fds[i] >= 0)
             close(fds[i]);
     }
+    ly__reload_done(&d->reload);
     ly__environment_done(&d->environment);
     ly__idle_close(&d->service.idle);
     ly__decider_close(&d->decider);
     return r;
 }
 
-int ly__serve(const struct ly__serve_options *options)
+int ly__serve(const struct ly__config *config)
 {
     static struct daemon d;
-    d = (struct daemon){.options = options,
-                        .signal_fd = -1,
-                        .ended_fd = -1,
-                        .log_fd = -1,
-                        .service.root_fd = -1,
-                        .decider.root_fd = -1};
+    d = (struct daemon){
+        .signal_fd = -1, .ended_fd = -1, .log_fd = -1, .service.root_fd = -1, .decider.root_fd = -1};
+    ly__config_apply(config, &d.options);
+    d.reload.started = config;
+    d.reload.decider = &d.decider;
+    d.reload.network = &d.network;
     ly__idle_open(&d.service.idle);
     ly__decider_open(&d.decider);
     int r = open_log(&d);

@@ -20,7 +20,7 @@ struct ly__serve_options {
     const char *reactor;    /* see struct ly_run_options; NULL: the default */
     struct ly_log_options log;
     const char *log_file;  /* lines go there instead, opened anew at SIGHUP; NULL: standard error */
-    unsigned commands_max; /* commands at once; 0: 256 */
+    unsigned commands_max; /* commands at once */
     /* of the network's addresses (tls://) */
     struct ly__admission_options gate;
     struct ly__exempt exempts[LY__SERVE_EXEMPTS]; /* who is never penalised */
@@ -28,7 +28,9 @@ struct ly__serve_options {
     enum ly__audit_choice { LY__AUDIT_IS_TRIED, LY__AUDIT_IS_NEEDED, LY__AUDIT_IS_OFF } audit;
 };
 
+struct ly__config;
+
 /* Serve until a signal ends it. Failures are said on standard error. Returns the exit status. */
-int ly__serve(const struct ly__serve_options *options);
+int ly__serve(const struct ly__config *config);
 
 #endif

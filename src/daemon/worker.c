@@ -95,6 +95,11 @@ static void stop(struct worker *w, bool at_once)
         ly_scope_cancel(w->sessions);
 }
 
+static void set_log(struct worker *w, enum ly_log_level level)
+{
+    ly_log_setup(&(struct ly_log_options){.fd = 2, .level = level, .format = w->setup.log_format});
+}
+
 static int take(struct worker *w, struct ly__message *m)
 {
     int64_t number = 0;
@@ -112,6 +117,10 @@ static int take(struct worker *w, struct ly__message *m)
     }
     if (ly_json_int(ly_json_get(m->json, "stop"), &number) == 0) {
         stop(w, number != 0);
+        return 0;
+    }
+    if (ly_json_int(ly_json_get(m->json, "log_level"), &number) == 0) {
+        set_log(w, (enum ly_log_level)number);
         return 0;
     }
     return LY_EFIELD;
@@ -185,8 +194,7 @@ static int prepare(struct worker *w)
     int r = ly__setup_receive(&w->setup, &w->asker.channel);
     if (r < 0)
         return fail("no settings have come", r);
-    ly_log_setup(
-        &(struct ly_log_options){.fd = 2, .level = w->setup.log_level, .format = w->setup.log_format});
+    set_log(w, w->setup.log_level);
     w->asker.asks_first = w->setup.asks_first;
     w->service.root_fd = w->setup.root_fd;
     w->service.env = no_variables;

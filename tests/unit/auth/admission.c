@@ -356,6 +356,33 @@ static void verdicts_have_names(void **state)
     assert_string_equal(ly__verdict_name(LY__REFUSED_FULL), "full");
 }
 
+static void other_numbers_count_for_who_comes_from_then_on(void **state)
+{
+    (void)state;
+    struct ly__admission *a = GATE(.start = 50, .full = 50);
+    struct ly__ticket tickets[50], extra = {0};
+    struct ly__admission_counts counts;
+    for (unsigned i = 0; i < 50; i++)
+        assert_int_equal(enter(a, i, &tickets[i]), LY__ADMITTED);
+    assert_int_equal(ly__admission_set(a, &(struct ly__admission_options){.start = 5, .full = 2}), -EINVAL);
+    assert_int_equal(ly__admission_set(a, &(struct ly__admission_options){.start = 2, .full = 2}), 0);
+    assert_int_equal(enter(a, 99, &extra), LY__REFUSED_FULL);
+    for (unsigned i = 0; i < 49; i++) /* all of them are still found */
+        ly__admission_leave(a, &tickets[i]);
+    ly__admission_count(a, &counts);
+    assert_int_equal(counts.waiting, 1);
+    assert_int_equal(
+        ly__admission_set(a, &(struct ly__admission_options){.start = 300, .full = 300, .deadline_ms = 7}),
+        0);
+    for (unsigned i = 100; i < 399; i++)
+        assert_int_equal(enter(a, i, &extra), LY__ADMITTED);
+    assert_int_equal(extra.deadline, START + 7 * 1000000);
+    assert_int_equal(enter(a, 400, &extra), LY__REFUSED_FULL);
+    ly__admission_leave(a, &tickets[49]);
+    assert_int_equal(enter(a, 400, &extra), LY__ADMITTED);
+    ly__admission_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -374,6 +401,7 @@ int main(void)
         cmocka_unit_test(the_table_counts_as_a_plain_one_does),
         cmocka_unit_test(threads_leave_nothing_behind),
         cmocka_unit_test(verdicts_have_names),
+        cmocka_unit_test(other_numbers_count_for_who_comes_from_then_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
