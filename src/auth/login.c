@@ -28,11 +28,15 @@ static int64_t now_ms(void)
 static int find_secret(void *arg, const char *name, struct ly__scram_secret *ret_secret)
 {
     struct ly__login *l = arg;
+    char label[LY__DEVICE_LABEL] = "";
     size_t prefix = strlen(LY__PAIRING_PREFIX);
     l->is_pairing = strncmp(name, LY__PAIRING_PREFIX, prefix) == 0;
-    if (l->is_pairing && l->has_key)
-        return ly__pairing_take(l->store, name + prefix, ret_secret, &l->user_id);
-    return ly__user_secret(l->store, name, ret_secret, &l->user_id);
+    if (!l->is_pairing || !l->has_key)
+        return ly__user_secret(l->store, name, ret_secret, &l->user_id);
+    int r = ly__pairing_take(l->store, name + prefix, ret_secret, &l->user_id, label);
+    if (r == 0 && *label)
+        memcpy(l->label, label, sizeof l->label);
+    return r;
 }
 
 int ly__login_new(struct ly__login **ret_login, const struct ly__login_options *options,

@@ -17,7 +17,7 @@ struct ly__login_options {
     struct ly__failures *failures; /* borrowed */
     const uint8_t *binding;        /* LY__SCRAM_BINDING bytes that the TLS connection exports */
     const uint8_t *key; /* LY__DEVICE_KEY bytes: the client certificate's; NULL: it has shown none */
-    const char *label;  /* what a device that is paired calls itself; NULL: nothing */
+    const char *label;  /* what a device that is paired is called unless its code says; NULL: nothing */
 };
 
 /* What is pointed to is copied, but for the store and the failures. Returns 0; LY_EDENIED (no mechanism of

@@ -2,7 +2,7 @@
 #include "auth/pairing.h"
 #include "auth/secret.h"
 #include "auth/source.h"
-#include "auth/user.h"
+#include "base/escape.h"
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -108,7 +108,7 @@ static int count_open(struct ly__store *store)
     return r;
 }
 
-static int insert(struct ly__store *store, const char *user, const char *slot,
+static int insert(struct ly__store *store, const char *user, const char *label, const char *slot,
                   const struct ly__scram_secret *s)
 {
     struct moment now;
@@ -124,16 +124,17 @@ static int insert(struct ly__store *store, const char *user, const char *slot,
     if (r >= 0)
         r = ly__store_run(
             store,
-            "INSERT INTO pairings (slot, user, iterations, salt, stored_key, server_key, boot, expires)"
-            " SELECT ?2, id, ?3, ?4, ?5, ?6, ?7, ?8 FROM users WHERE name = ?1 AND disabled = 0",
-            "ttibbbti", user, slot, (int64_t)s->iterations, (struct ly__blob){s->salt, sizeof s->salt},
+            "INSERT INTO pairings (slot, user, iterations, salt, stored_key, server_key, boot, expires, label)"
+            " SELECT ?2, id, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM users WHERE name = ?1 AND disabled = 0",
+            "ttibbbtit", user, slot, (int64_t)s->iterations, (struct ly__blob){s->salt, sizeof s->salt},
             (struct ly__blob){s->stored_key, sizeof s->stored_key},
             (struct ly__blob){s->server_key, sizeof s->server_key}, now.boot,
-            now.seconds + LY__PAIRING_SECONDS);
+            now.seconds + LY__PAIRING_SECONDS, label);
     return ly__store_end(store, r == 0 ? -ENOENT : r < 0 ? r : 0);
 }
 
-static int make_one(struct ly__store *store, const char *user, char ret_code[LY__PAIRING_CODE])
+static int make_one(struct ly__store *store, const char *user, const char *label,
+                    char ret_code[LY__PAIRING_CODE])
 {
     char slot[LY__PAIRING_SLOT], secret[LY__PAIRING_SECRET],
         name[sizeof LY__PAIRING_PREFIX + LY__PAIRING_SLOT];
@@ -146,7 +147,7 @@ static int make_one(struct ly__store *store, const char *user, char ret_code[LY_
     snprintf(name, sizeof name, LY__PAIRING_PREFIX "%s", slot);
     r = ly__secret_of_password(store, name, secret, &s);
     if (r == 0)
-        r = insert(store, user, slot, &s);
+        r = insert(store, user, label, slot, &s);
     if (r == 0)
         snprintf(ret_code, LY__PAIRING_CODE, "%s-%.4s-%.4s-%.4s", slot, secret, secret + 4, secret + 8);
     explicit_bzero(secret, sizeof secret);
@@ -154,11 +155,17 @@ static int make_one(struct ly__store *store, const char *user, char ret_code[LY_
     return r;
 }
 
-int ly__pairing_make(struct ly__store *store, const char *user, char ret_code[LY__PAIRING_CODE])
+int ly__pairing_make(struct ly__store *store, const char *user, const char *label,
+                     char ret_code[LY__PAIRING_CODE])
 {
-    int r;
+    char shown[LY__DEVICE_LABEL] = "";
+    int r = 0;
+    if (label)
+        ly__escape(shown, sizeof shown, label, strnlen(label, sizeof shown));
+    if (label && strcmp(shown, label) != 0)
+        return LY_ENAME;
     for (int i = 0; i < 8; i++) { /* a slot that is taken: one in a million for each open code */
-        r = make_one(store, user, ret_code);
+        r = make_one(store, user, label ? label : "", ret_code);
         if (r != -EEXIST)
             break;
     }
@@ -167,27 +174,29 @@ int ly__pairing_make(struct ly__store *store, const char *user, char ret_code[LY
 
 /* The secret of a slot that is open, and its user. Returns 1, 0 or an error. */
 static int read_slot(struct ly__store *store, const char *slot, struct ly__scram_secret *secret,
-                     int64_t *ret_user)
+                     int64_t *ret_user, char ret_label[LY__DEVICE_LABEL])
 {
     sqlite3_stmt *query;
-    int r =
-        ly__query(store, &query,
-                  "SELECT pairings.iterations, pairings.salt, pairings.stored_key, pairings.server_key, user"
-                  " FROM pairings JOIN users ON users.id = user WHERE slot = ?1 AND disabled = 0",
-                  "t", slot);
+    int r = ly__query(
+        store, &query,
+        "SELECT pairings.iterations, pairings.salt, pairings.stored_key, pairings.server_key, user, label"
+        " FROM pairings JOIN users ON users.id = user WHERE slot = ?1 AND disabled = 0",
+        "t", slot);
     if (r == 0)
         r = ly__query_next(store, query);
     if (r == 1)
         r = ly__secret_from_row(query, 0, secret);
     if (r == 1)
         *ret_user = sqlite3_column_int64(query, 4);
+    if (r == 1 && ly__column_text(query, 5, ret_label, LY__DEVICE_LABEL) < 0)
+        r = LY_ESTORE;
     ly__query_finish(query);
     return r;
 }
 
 /* The attempt at a slot that is there. The code goes with it, in the one transaction. */
 static int use_up(struct ly__store *store, const char *slot, struct ly__scram_secret *secret,
-                  int64_t *ret_user)
+                  int64_t *ret_user, char ret_label[LY__DEVICE_LABEL])
 {
     struct moment now;
     int r = ly__store_begin(store);
@@ -196,7 +205,7 @@ static int use_up(struct ly__store *store, const char *slot, struct ly__scram_se
     look_at_clock(&now);
     r = drop_expired(store, &now);
     if (r >= 0)
-        r = read_slot(store, slot, secret, ret_user);
+        r = read_slot(store, slot, secret, ret_user, ret_label);
     if (r >= 0)
         r = ly__store_run(store, "DELETE FROM pairings WHERE slot = ?1", "t", slot);
     return ly__store_end(store, r);
@@ -216,20 +225,21 @@ static int is_there(struct ly__store *store, const char *slot)
 }
 
 int ly__pairing_take(struct ly__store *store, const char *slot, struct ly__scram_secret *ret_secret,
-                     int64_t *ret_user)
+                     int64_t *ret_user, char ret_label[LY__DEVICE_LABEL])
 {
     struct ly__scram_secret secret;
-    char name[512];
+    char name[512], label[LY__DEVICE_LABEL] = "";
     int64_t user = 0;
     snprintf(name, sizeof name, LY__PAIRING_PREFIX "%s", slot);
     int r = ly__secret_of_nobody(store, name, &secret);
     if (r == 0)
         r = is_there(store, slot);
     if (r == 1)
-        r = use_up(store, slot, &secret, &user);
+        r = use_up(store, slot, &secret, &user, label);
     if (r >= 0) {
         *ret_secret = secret;
         *ret_user = user;
+        memcpy(ret_label, label, sizeof label);
     }
     explicit_bzero(&secret, sizeof secret);
     return r < 0 ? r : 0;

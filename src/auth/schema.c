@@ -55,7 +55,10 @@ static const char third[] =
     "CREATE TRIGGER user_aged AFTER UPDATE OF roles, disabled, stored_key, account, directory, sessions,"
     "  bandwidth ON users BEGIN UPDATE users SET generation = generation + 1 WHERE id = new.id; END;";
 
-static const char *const steps[] = {first, second, third};
+/* 4: what the device is to be called that a code is for. */
+static const char fourth[] = "ALTER TABLE pairings ADD COLUMN label TEXT NOT NULL DEFAULT '';";
+
+static const char *const steps[] = {first, second, third, fourth};
 #define STEPS ((int)(sizeof steps / sizeof *steps))
 
 int ly__schema_version(void)

@@ -137,7 +137,7 @@ static int pair_once(void *arg)
     (void)arg;
     int r = open_store(&store);
     if (r == 0)
-        r = ly__pairing_make(store, "ada", code);
+        r = ly__pairing_make(store, "ada", NULL, code);
     if (r == 0) {
         SWEEP_EXPECT(ly__pairing_read(code, slot, secret) == 0);
         snprintf(name, sizeof name, LY__PAIRING_PREFIX "%s", slot);
@@ -145,7 +145,7 @@ static int pair_once(void *arg)
         SWEEP_EXPECT(r < 0);
         if (r == LY_EDENIED)
             SWEEP_EXPECT(log_in(store, device, name, secret) != 1); /* its attempt is used up */
-        r = r == LY_EDENIED ? ly__pairing_make(store, "ada", code) : r;
+        r = r == LY_EDENIED ? ly__pairing_make(store, "ada", NULL, code) : r;
     }
     if (r == 0) {
         SWEEP_EXPECT(ly__pairing_read(code, slot, secret) == 0);

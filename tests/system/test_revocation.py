@@ -76,12 +76,13 @@ class Revocation(NetworkCase):
         environment = os.environ | {"LANYARD_STATE": str(here)}
         host = f"127.0.0.1:{self.server.port}"
         by_password = self.begin("dina")
-        code = self.change("user", "pair", "dina")
+        code = self.change("user", "pair", "dina", "--label", "red laptop")
         done = cli("pair", host, "--code-stdin", input=code.encode(), env=environment)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(cli("exec", f"dina@{host}", "--", "true", env=environment).returncode, 0)
         command = self.start("exec", f"dina@{host}", "--", "sh", "-c", "echo there; exec sleep 600", env=environment)
         self.assertEqual(command.stdout.readline(), b"there\n")
+        self.assertIn("red laptop", self.change("devices"))
         self.change("devices", "revoke", "1")
         self.assertEqual(command.wait(), 255)
         self.assertTrue(by_password.ask({"cmd": "ping", "id": 1})["ok"])

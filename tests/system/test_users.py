@@ -265,6 +265,11 @@ class Pairing(Users):
         self.assertEqual((shown["user"], shown["seconds"]), ("ada", 600))
         self.assertNotEqual(shown["code"], done.stdout.strip())
 
+    def test_a_label_that_would_need_escaping_is_refused(self):
+        self.add("ada")
+        for label in ("a\x1b[2J", "a\\b", "x" * 65):
+            self.assert_refused(self.user("pair", "ada", "--label", label), 1, "a label has at most 64 bytes")
+
     def test_a_code_is_not_in_the_store(self):
         self.add("ada")
         code = self.user("pair", "ada").stdout.strip()

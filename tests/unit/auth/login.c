@@ -195,7 +195,7 @@ static void a_store_that_cannot_be_written_keeps_nobody_out(void **state)
 static void make_code(char name[32], char secret[LY__PAIRING_SECRET])
 {
     char code[LY__PAIRING_CODE], slot[LY__PAIRING_SLOT];
-    assert_int_equal(ly__pairing_make(store, "ada", code), 0);
+    assert_int_equal(ly__pairing_make(store, "ada", NULL, code), 0);
     assert_int_equal(ly__pairing_read(code, slot, secret), 0);
     snprintf(name, 32, LY__PAIRING_PREFIX "%s", slot);
 }
@@ -220,6 +220,29 @@ static void a_code_makes_the_clients_key_a_device_of_its_user(void **state)
     assert_int_equal(pair(name, secret), 1);
     assert_int_equal(ly__device_find(store, device, &u, &id), 0);
     assert_string_equal(u.name, "ada");
+}
+
+static int keep_label(void *arg, const struct ly__device *d)
+{
+    snprintf(arg, LY__DEVICE_LABEL, "%s", d->label);
+    return 0;
+}
+
+static void a_device_is_called_as_its_code_says(void **state)
+{
+    (void)state;
+    char code[LY__PAIRING_CODE], slot[LY__PAIRING_SLOT], secret[LY__PAIRING_SECRET], name[32];
+    char label[LY__DEVICE_LABEL] = "";
+    make_code(name, secret);
+    assert_int_equal(pair(name, secret), 1);
+    assert_int_equal(ly__device_each(store, 0, keep_label, label), 0);
+    assert_string_equal(label, "laptop"); /* as it says itself */
+    assert_int_equal(ly__pairing_make(store, "ada", "the red one", code), 0);
+    assert_int_equal(ly__pairing_read(code, slot, secret), 0);
+    snprintf(name, sizeof name, LY__PAIRING_PREFIX "%s", slot);
+    assert_int_equal(pair(name, secret), 1);
+    assert_int_equal(ly__device_each(store, 0, keep_label, label), 0);
+    assert_string_equal(label, "the red one");
 }
 
 static void a_code_is_good_for_one_attempt(void **state)
@@ -303,6 +326,7 @@ int main(void)
         TEST(a_store_that_fails_denies_nobody_and_lets_nobody_in),
         TEST(a_store_that_cannot_be_written_keeps_nobody_out),
         TEST(a_code_makes_the_clients_key_a_device_of_its_user),
+        TEST(a_device_is_called_as_its_code_says),
         TEST(a_code_is_good_for_one_attempt),
         TEST(a_code_without_a_device_is_denied_and_stays),
         TEST(a_code_expires),

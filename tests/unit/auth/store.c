@@ -299,7 +299,7 @@ static void a_store_of_an_older_version_is_upgraded_with_all_that_is_in_it(void 
     write_file("", 0, 0);
     sql(version_1);
     struct ly__store *store = open_store();
-    assert_int_equal(sql("PRAGMA user_version"), 3);
+    assert_int_equal(sql("PRAGMA user_version"), 4);
     assert_int_equal(ly__user_find(store, "ada", &u), 0);
     assert_int_equal(u.id, 7);
     assert_int_equal(u.roles, LY__READ | LY__EXEC);
@@ -370,9 +370,9 @@ static void a_store_of_a_newer_version_is_left_alone(void **state)
 {
     (void)state;
     assert_int_equal(try_open(true), 0);
-    sql("PRAGMA user_version = 4");
+    sql("PRAGMA user_version = 5");
     assert_int_equal(try_open(true), LY_ENEWER);
-    assert_int_equal(sql("PRAGMA user_version"), 4);
+    assert_int_equal(sql("PRAGMA user_version"), 5);
 }
 
 static void a_store_without_its_secret_is_refused(void **state)
