@@ -38,6 +38,7 @@ extern "C" {
 #endif
 
 struct ly_tls;
+struct evp_pkey_st; /* OpenSSL's EVP_PKEY */
 
 enum ly_tls_verify {
     /* the peer's certificate leads to a trusted one and, in a client, is the host's */
@@ -61,6 +62,8 @@ struct ly_tls_options {
      */
     const char *certificate_file, *key_file;
     const char *certificate, *key;
+    /* the key as OpenSSL has it (EVP_PKEY), in place of a file or text: borrowed during the call */
+    struct evp_pkey_st *key_object;
     enum ly_tls_verify verify;
     const char *ca_file; /* LY_TLS_VERIFY_CA: PEM file of those who are trusted; NULL: the system's */
     enum ly_tls_client_certificate client_certificate; /* servers */

@@ -32,7 +32,8 @@ int ly__key_announce(struct ly__announcement *ret_announcement, const struct ly_
     a.signature_length = sizeof a.signature;
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     bool done = context && EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, key->pair) == 1 &&
-                EVP_DigestSign(context, a.signature, &a.signature_length, text, n) == 1;
+                EVP_DigestSign(context, a.signature, &a.signature_length, text, n) == 1 &&
+                a.signature_length <= sizeof a.signature; /* not so where memory is short */
     int r = done ? 0 : ly__pair_refusal(context ? -EOPNOTSUPP : -ENOMEM);
     EVP_MD_CTX_free(context);
     if (r == 0)

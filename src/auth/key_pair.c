@@ -225,35 +225,96 @@ int ly__key_private_pem(const struct ly__key *key, struct ly_buffer *ret_pem)
     return r;
 }
 
-/* The beginning lies before every clock's, the end is RFC 5280's for none (4.1.2.5). The serial number is the
- * identity's first bytes: the same key gives the same one. */
-static bool fill_certificate(X509 *c, const struct ly__key *key)
+/* ---- the certificate ---- */
+
+/*
+ * A certificate (RFC 5280, 4.1) in DER, in which only the serial number, the key and the signature differ
+ * from machine to machine. OpenSSL would make it as well, but to take a key into a certificate it writes the
+ * key, and reads it again by a search through all formats. The beginning lies before every clock's, the end
+ * is RFC 5280's for none (4.1.2.5). The serial number is the identity's first bytes: the same key gives the
+ * same one.
+ */
+#define SERIAL 16
+#define SIGNATURE_MAX 72
+#define SIGNATURE_LEAST 64 /* a shorter one would need shorter lengths before it; almost none is */
+#define NAME               /* CN=lanyard */                                                                \
+    0x30, 0x12, 0x31, 0x10, 0x30, 0x0e, 0x06, 0x03, 0x55, 0x04, 0x03, 0x0c, 0x07, 'l', 'a', 'n', 'y', 'a', \
+        'r', 'd'
+#define ECDSA_SHA256 0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02
+static const uint8_t signed_head[] = {0x30, 0x81,  0xc8,             /* what is signed, 200 bytes */
+                                      0xa0, 0x03,  0x02, 0x01, 0x02, /* version 3 */
+                                      0x02, SERIAL};                 /* and the serial number */
+static const uint8_t middle[] = {
+    ECDSA_SHA256, NAME,                                                                  /* the issuer */
+    0x30,         0x20,                                                                  /* the validity */
+    0x17,         0x0d, '7', '0', '0', '1', '0', '1', '0', '0', '0', '0', '0', '0', 'Z', /* 1970 */
+    0x18,         0x0f, '9', '9', '9', '9', '1', '2', '3', '1', '2', '3', '5', '9', '5', '9', 'Z', NAME};
+static const uint8_t algorithm[] = {ECDSA_SHA256};
+#define SIGNED (sizeof signed_head + SERIAL + sizeof middle + LY__SPKI_HEAD + LY__POINT)
+_Static_assert(SIGNED == 203, "the length in its head is right");
+
+struct der {
+    uint8_t bytes[4 + SIGNED + sizeof algorithm + 3 + SIGNATURE_MAX];
+    size_t n;
+};
+
+static void put(struct der *to, const void *bytes, size_t n)
 {
-    uint8_t serial[16];
+    memcpy(to->bytes + to->n, bytes, n);
+    to->n += n;
+}
+
+static void put_signed(struct der *to, const struct ly__key *key)
+{
+    uint8_t serial[SERIAL];
     memcpy(serial, key->id, sizeof serial);
     serial[0] = (uint8_t)((serial[0] & 0x7f) | 0x40); /* positive, and never 0 */
-    BIGNUM *number = BN_bin2bn(serial, sizeof serial, NULL);
-    X509_NAME *name = X509_get_subject_name(c);
-    bool done = number && BN_to_ASN1_INTEGER(number, X509_get_serialNumber(c)) &&
-                X509_set_version(c, X509_VERSION_3) == 1 &&
-                X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"lanyard", -1, -1,
-                                           0) == 1 &&
-                X509_set_issuer_name(c, name) == 1 &&
-                ASN1_TIME_set_string_X509(X509_getm_notBefore(c), "19700101000000Z") == 1 &&
-                ASN1_TIME_set_string_X509(X509_getm_notAfter(c), "99991231235959Z") == 1 &&
-                X509_set_pubkey(c, key->pair) == 1;
-    BN_free(number);
-    return done;
+    put(to, signed_head, sizeof signed_head);
+    put(to, serial, sizeof serial);
+    put(to, middle, sizeof middle);
+    put(to, key->spki, LY__SPKI_HEAD + LY__POINT);
+}
+
+/* Returns its length; 0: OpenSSL refuses. Without memory it may say yes, and a length that cannot be. */
+static size_t sign(const struct ly__key *key, const struct der *text, uint8_t signature[SIGNATURE_MAX])
+{
+    size_t n = 0;
+    bool done = true;
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    while (context && done && n < SIGNATURE_LEAST) {
+        n = SIGNATURE_MAX;
+        done = EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, key->pair) == 1 &&
+               EVP_DigestSign(context, signature, &n, text->bytes, text->n) == 1 && n <= SIGNATURE_MAX;
+    }
+    EVP_MD_CTX_free(context);
+    return done ? n : 0;
+}
+
+/* All of it; empty if OpenSSL refuses. */
+static struct der make_certificate(const struct ly__key *key)
+{
+    uint8_t signature[SIGNATURE_MAX];
+    struct der text = {.n = 0}, whole = {.n = 0};
+    put_signed(&text, key);
+    size_t n = sign(key, &text, signature), inside = text.n + sizeof algorithm + 3 + n;
+    if (n == 0)
+        return whole;
+    const uint8_t head[] = {0x30, 0x82, (uint8_t)(inside >> 8), (uint8_t)inside};
+    const uint8_t bits[] = {0x03, (uint8_t)(n + 1), 0}; /* none unused */
+    put(&whole, head, sizeof head);
+    put(&whole, text.bytes, text.n);
+    put(&whole, algorithm, sizeof algorithm);
+    put(&whole, bits, sizeof bits);
+    put(&whole, signature, n);
+    return whole;
 }
 
 int ly__key_certificate_pem(const struct ly__key *key, struct ly_buffer *ret_pem)
 {
-    X509 *c = X509_new();
     BIO *memory = BIO_new(BIO_s_mem());
-    bool written = c && memory && fill_certificate(c, key) && X509_sign(c, key->pair, EVP_sha256()) > 0 &&
-                   PEM_write_bio_X509(memory, c) == 1;
+    struct der der = memory ? make_certificate(key) : (struct der){.n = 0};
+    bool written = der.n > 0 && PEM_write_bio(memory, PEM_STRING_X509, "", der.bytes, (long)der.n) > 0;
     int r = written ? take(memory, ret_pem) : ly__pair_refusal(-ENOMEM);
     BIO_free(memory);
-    X509_free(c);
     return r;
 }

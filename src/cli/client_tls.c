@@ -86,19 +86,16 @@ static void say_failure(const struct ly__client *c, const struct ly_sock *sock, 
 
 static int open_context(struct ly_tls **ret_tls, const struct ly__key *key)
 {
-    struct ly_buffer private, certificate;
-    ly_buffer_init(&private, PEM_MAX);
+    struct ly_buffer certificate;
+    struct ly_tls_options o = {.verify = LY_TLS_VERIFY_NONE, .no_tickets = true};
     ly_buffer_init(&certificate, PEM_MAX);
-    int r = key ? ly__key_private_pem(key, &private) : 0;
-    if (r == 0 && key)
-        r = ly__key_certificate_pem(key, &certificate);
+    int r = key ? ly__key_certificate_pem(key, &certificate) : 0;
+    if (r == 0 && key) {
+        o.key_object = key->pair;
+        o.certificate = ly_buffer_bytes(&certificate);
+    }
     if (r == 0)
-        r = ly_tls_open(ret_tls,
-                        &(struct ly_tls_options){.verify = LY_TLS_VERIFY_NONE,
-                                                 .key = key ? ly_buffer_bytes(&private) : NULL,
-                                                 .certificate = key ? ly_buffer_bytes(&certificate) : NULL,
-                                                 .no_tickets = true});
-    ly__key_wipe(&private);
+        r = ly_tls_open(ret_tls, &o);
     ly_buffer_done(&certificate);
     return r;
 }

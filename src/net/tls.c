@@ -89,7 +89,9 @@ static int load_own(struct ly_tls *t, const struct ly_tls_options *o)
     if (!o->certificate && !o->certificate_file)
         return 0;
     int r = load(t->ssl, o->certificate_file, o->certificate, read_certificate);
-    if (r == 0)
+    if (r == 0 && o->key_object)
+        r = SSL_CTX_use_PrivateKey(t->ssl, o->key_object) ? 0 : LY_ETLS;
+    else if (r == 0)
         r = load(t->ssl, o->key_file, o->key, read_key);
     return r == 0 && !SSL_CTX_check_private_key(t->ssl) ? LY_ETLS : r;
 }
@@ -212,17 +214,16 @@ static int set_up(struct ly_tls *t, const struct ly_tls_options *o)
     return r;
 }
 
-static bool is_either(const char *file, const char *text)
+static int count(const void *a, const void *b, const void *c)
 {
-    return !file != !text;
+    return (a != NULL) + (b != NULL) + (c != NULL);
 }
 
 static int check(const struct ly_tls_options *o)
 {
-    bool has_certificate = o->certificate || o->certificate_file, has_key = o->key || o->key_file;
-    bool ok = has_certificate == has_key && (has_certificate || !o->server) &&
-              (!has_certificate ||
-               (is_either(o->certificate_file, o->certificate) && is_either(o->key_file, o->key))) &&
+    int certificates = count(o->certificate_file, o->certificate, NULL);
+    int keys = count(o->key_file, o->key, o->key_object);
+    bool ok = certificates == keys && certificates <= 1 && (certificates || !o->server) &&
               (o->verify == LY_TLS_VERIFY_CA || (o->verify == LY_TLS_VERIFY_NONE && !o->ca_file)) &&
               o->client_certificate >= LY_TLS_NO_CERTIFICATE && o->client_certificate <= LY_TLS_REQUIRE &&
               (o->server || o->client_certificate == LY_TLS_NO_CERTIFICATE);

@@ -219,6 +219,13 @@ static void the_certificate_is_of_the_key_and_never_expires(void **state)
     assert_int_equal(ly__id_of(id, spki, (size_t)n), 0);
     assert_memory_equal(id, key.id, LY__ID);
     assert_string_equal((const char *)ASN1_STRING_get0_data(X509_get0_notAfter(c)), "99991231235959Z");
+    assert_string_equal((const char *)ASN1_STRING_get0_data(X509_get0_notBefore(c)), "700101000000Z");
+    assert_int_equal(X509_get_version(c), X509_VERSION_3);
+    assert_int_equal(X509_NAME_cmp(X509_get_issuer_name(c), X509_get_subject_name(c)), 0);
+    char name[64];
+    assert_string_equal(X509_NAME_oneline(X509_get_subject_name(c), name, sizeof name), "/CN=lanyard");
+    assert_int_equal(ASN1_STRING_length(X509_get0_serialNumber(c)), 16);
+    assert_memory_equal(ASN1_STRING_get0_data(X509_get0_serialNumber(c)) + 1, key.id + 1, 15);
     X509_free(c);
     BIO_free(b);
     ly_buffer_done(&pem);
