@@ -16,7 +16,6 @@
 #include <lanyard/fiber.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #define ADDRESSES_MAX 16 /* of one name */
 #define PAUSE_MAX_MS 64
@@ -104,15 +103,8 @@ static int bind_source(struct ly_sock *s, const char *source)
 
 static int make(struct ly_sock **ret_sock, const struct ly_address *address, struct ly_tls *tls)
 {
-    if (!tls)
-        return ly_socket(ret_sock, address->u.family, ly__address_type(address), 0);
-    int fd = socket(address->u.family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    int r = ly__sock_wrap_tls(ret_sock, fd, address->u.family, SOCK_STREAM, IPPROTO_TCP, tls);
-    if (r < 0)
-        close(fd);
-    return r;
+    int r = ly_socket(ret_sock, address->u.family, ly__address_type(address), 0);
+    return r == 0 && tls ? ly__sock_upgrade(ret_sock, tls) : r;
 }
 
 static int try_address(struct ly_sock **ret_sock, const struct ly_address *address, const char *name,

@@ -181,24 +181,13 @@ static int start(struct ly_sock *s, const struct ly_address *address, const stru
     return r;
 }
 
-/* Have a listener's connections be TLS streams. A failure frees it. */
-static int secure(struct ly_sock **sock, struct ly_tls *tls)
-{
-    struct ly_sock *s = *sock;
-    int r = ly__sock_wrap_tls(sock, s->io.fd, s->family, s->type, s->proto, tls);
-    if (r == 0)
-        ly__io_release(&s->io);
-    ly_sock_free(s);
-    return r;
-}
-
 static int make(struct ly_sock **ret_sock, const struct ly_address *address,
                 const struct ly_listen_options *o, bool listens)
 {
     struct ly_sock *s;
     int r = ly_socket(&s, address->u.family, ly__address_type(address), 0);
     if (r == 0 && o->tls)
-        r = secure(&s, o->tls);
+        r = ly__sock_upgrade(&s, o->tls);
     if (r < 0)
         return r;
     r = start(s, address, o, listens);
@@ -242,9 +231,8 @@ static int make_by_name(struct ly_sock **ret_sock, const char *address,
     static const struct ly_listen_options defaults = {0};
     const struct ly_listen_options *o = options ? options : &defaults;
     struct ly_address list[ADDRESSES_MAX];
-    int n = ly__tls_fits(address, o->tls, true);
-    if (n == 0)
-        n = ly_resolve(address, true, list, ADDRESSES_MAX);
+    int r = ly__tls_fits(address, o->tls, true);
+    int n = r < 0 ? r : ly_resolve(address, true, list, ADDRESSES_MAX);
     if (n < 0) {
         tell(o, "read", address, n);
         return n;

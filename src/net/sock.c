@@ -60,6 +60,16 @@ int ly__sock_wrap_tls(struct ly_sock **ret_sock, int fd, int family, int type, i
     return 0;
 }
 
+int ly__sock_upgrade(struct ly_sock **sock, struct ly_tls *tls)
+{
+    struct ly_sock *s = *sock;
+    int r = ly__sock_wrap_tls(sock, s->io.fd, s->family, s->type, s->proto, tls);
+    if (r == 0)
+        ly__io_release(&s->io);
+    ly_sock_free(s);
+    return r;
+}
+
 int ly_socket(struct ly_sock **ret_sock, int family, int type, int proto)
 {
     struct ly_sock *s;

@@ -124,6 +124,9 @@ static inline void ly__sock_secure(struct ly_sock *s, struct ly_tls *tls)
 /* As ly__sock_wrap, of a TLS socket, which gets a reference of its own; tls NULL: a plain one. */
 int ly__sock_wrap_tls(struct ly_sock **ret_sock, int fd, int family, int type, int proto, struct ly_tls *tls);
 
+/* Replace a plain socket that was just made by a TLS socket. A failure frees it. Returns 0 or -ENOMEM. */
+int ly__sock_upgrade(struct ly_sock **sock, struct ly_tls *tls);
+
 /* Whether address and context fit each other: "tls://" with one of that kind, everything else without.
  * Returns 0 or -EINVAL. */
 int ly__tls_fits(const char *address, const struct ly_tls *tls, bool is_server);

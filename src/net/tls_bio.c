@@ -22,7 +22,7 @@ static bool make_room(struct ly__tls_bytes *b, size_t n)
 {
     if (b->size - b->end >= n && b->at)
         return true;
-    if (b->start > 0) {
+    if (b->at && b->start > 0) {
         memmove(b->at, b->at + b->start, b->end - b->start);
         b->end -= b->start;
         b->start = 0;

@@ -99,7 +99,8 @@ static int set_name(struct ly__tls_conn *c, const struct ly_tls *tls, const char
         return tls->verifies ? -EINVAL : 0;
     if (inet_pton(AF_INET, name, &any) == 1 || inet_pton(AF_INET6, name, &any) == 1)
         return X509_VERIFY_PARAM_set1_ip_asc(p, name) ? 0 : -ENOMEM;
-    if (!SSL_set_tlsext_host_name(c->ssl, name))
+    /* SSL_set_tlsext_host_name, whose macro drops the const. */
+    if (!SSL_ctrl(c->ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, (void *)(uintptr_t)name))
         return strlen(name) > TLSEXT_MAXLEN_host_name || !*name ? -EINVAL : -ENOMEM;
     return SSL_set1_host(c->ssl, name) ? 0 : -ENOMEM;
 }

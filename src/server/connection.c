@@ -44,7 +44,8 @@ static struct ly__connection *new_connection(const struct ly_server *s)
 
 static void free_connection(struct ly__connection *c)
 {
-    free(c->sock.is_tls ? (void *)ly__tls_sock_of(&c->sock) : c);
+    uintptr_t before = c->sock.is_tls ? offsetof(struct ly__tls_sock, sock) : 0;
+    free((void *)((uintptr_t)c - before));
 }
 
 static void end(struct ly__connection *c, struct ly_request *rq)

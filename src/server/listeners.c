@@ -50,7 +50,7 @@ static int duplicate(struct ly_sock **ret_sock, const struct ly_sock *sock)
 static int share_among_workers(struct ly_server *s)
 {
     int r = 0;
-    while (r == 0 && s->datagrams && s->listeners < s->workers) {
+    while (r == 0 && s->datagrams && s->listener[0] && s->listeners < s->workers) {
         r = duplicate(&s->listener[s->listeners], s->listener[0]);
         s->listeners += r == 0;
     }
@@ -130,7 +130,7 @@ static int inherit(struct ly_server *s)
     int r = ly_listener_inherit(&first, *name ? name : NULL);
     if (r < 0)
         return r;
-    r = take_over(s, first);
+    r = s->tls && first->type != SOCK_STREAM ? -EINVAL : take_over(s, first);
     if (r < 0) {
         ly_sock_free(first);
         return r;
@@ -220,8 +220,7 @@ int ly__listeners_open(struct ly_server *s, const struct ly_server_options *o)
         return -EINVAL;
     if (tls)
         s->tls = ly__tls_ref(tls);
-    int r = open_as_told(s, o);
-    return r == 0 && s->tls && s->listener[0]->type != SOCK_STREAM ? -EINVAL : r;
+    return open_as_told(s, o);
 }
 
 void ly__listeners_close(struct ly_server *s)

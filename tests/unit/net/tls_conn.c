@@ -48,9 +48,8 @@ static int much_goes_in_both_directions_at_once(void *arg)
 {
     struct tls_pair p;
     struct ly_scope *s;
-    char *bytes = malloc(MUCH), *got = malloc(MUCH);
+    static char bytes[MUCH], got[MUCH];
     (void)arg;
-    NEED(bytes && got);
     for (int i = 0; i < MUCH; i++)
         bytes[i] = (char)(i * 31 + i / 251);
     NEED_OK(tls_any(&p));
@@ -70,8 +69,6 @@ static int much_goes_in_both_directions_at_once(void *arg)
         ly_scope_close(s);
     }
     tls_free(&p);
-    free(bytes);
-    free(got);
     return 0;
 }
 
@@ -90,9 +87,8 @@ static int pieces_of_any_size_are_sent_in_order(void *arg)
     struct tls_pair p;
     struct ly_scope *s;
     enum { TOTAL = 100001 };
-    char *bytes = malloc(TOTAL), *got = malloc(TOTAL);
+    static char bytes[TOTAL], got[TOTAL];
     (void)arg;
-    NEED(bytes && got);
     for (int i = 0; i < TOTAL; i++)
         bytes[i] = (char)(i * 7);
     NEED_OK(tls_any(&p));
@@ -104,8 +100,6 @@ static int pieces_of_any_size_are_sent_in_order(void *arg)
     NEED_OK(ly_scope_join(s));
     ly_scope_close(s);
     tls_free(&p);
-    free(bytes);
-    free(got);
     return 0;
 }
 
@@ -203,7 +197,7 @@ static int files_over_it_read_lines(void *arg)
     return 0;
 }
 
-static char *file_bytes;
+static char file_bytes[MUCH];
 
 static int send_file(void *arg)
 {
@@ -220,10 +214,8 @@ static int a_file_is_sent(void *arg)
 {
     struct tls_pair p;
     struct ly_scope *s;
-    char *got = malloc(MUCH);
+    static char got[MUCH];
     (void)arg;
-    file_bytes = malloc(MUCH);
-    NEED(got && file_bytes);
     for (int i = 0; i < MUCH; i++)
         file_bytes[i] = (char)(i * 13 + i / 1000);
     NEED_OK(tls_any(&p));
@@ -234,8 +226,6 @@ static int a_file_is_sent(void *arg)
     NEED_OK(ly_scope_join(s));
     ly_scope_close(s);
     tls_free(&p);
-    free(got);
-    free(file_bytes);
     return 0;
 }
 
