@@ -201,8 +201,7 @@ static int open_as_told(struct ly_server *s, const struct ly_server_options *o)
         return take_over(s, o->listener);
     if (strncmp(o->address, LY__INHERITED, strlen(LY__INHERITED)) == 0)
         return o->no_bind ? -EINVAL : inherit(s);
-    int r = ly__tls_fits(o->address, s->tls, true);
-    return r < 0 ? r : o->no_bind ? create(s) : open_all(s);
+    return o->no_bind ? create(s) : open_all(s);
 }
 
 /* A listener that is given may be one whose connections are TLS streams anyway. */
@@ -216,7 +215,7 @@ static struct ly_tls *context_of(const struct ly_server_options *o)
 int ly__listeners_open(struct ly_server *s, const struct ly_server_options *o)
 {
     struct ly_tls *tls = context_of(o);
-    if (tls && (!ly__tls_base_of(tls)->is_server || (o->listener && o->listener->type != SOCK_STREAM)))
+    if (tls && o->listener && o->listener->type != SOCK_STREAM)
         return -EINVAL;
     if (tls)
         s->tls = ly__tls_ref(tls);

@@ -4,6 +4,7 @@
 #include "fiber/loop.h"
 #include "fiber/trail.h"
 #include "server/http.h"
+#include "server/inherit.h"
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -19,6 +20,15 @@
 static bool is_time(int64_t ms)
 {
     return ms == LY_POLL || (ms >= 0 && ms <= INT64_C(1) << 53);
+}
+
+/* A context for TLS is wanted by addresses that say so, and may come with listeners that are given. */
+static bool tls_fits(const struct ly_server_options *o)
+{
+    bool is_given = !o->address || strncmp(o->address, LY__INHERITED, strlen(LY__INHERITED)) == 0;
+    if (is_given)
+        return !o->tls || ly__tls_base_of(o->tls)->is_server;
+    return ly__tls_fits(o->address, o->tls, true) == 0;
 }
 
 /* What contradicts itself in the options; NULL: nothing. */
@@ -42,6 +52,7 @@ static const char *complaint_of(const struct ly_server_options *o)
         {o->poll_interval_ms < 0, "poll_interval_ms is negative"},
         {!is_time(o->handle_timeout_ms), "handle_timeout_ms is no time"},
         {!is_time(o->drain_ms), "drain_ms is no time"},
+        {!tls_fits(o), "a tls:// address and a server's context as tls go together"},
         {!o->user && o->handler.handle == ly_http_serve, "ly_http_serve needs a struct ly_http_site as user"},
     };
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)

@@ -225,8 +225,12 @@ ROW(addresses_and_contexts_that_do_not_fit_are_refused, ALL | TCP_ONLY)
     struct ly_server *server;
     struct ly_server_options o = for_cell(c, (struct ly_server_options){.handler.handle = echo});
     make_contexts();
+    char why[LY_LISTEN_WHY] = "";
+    o.listen.why = why;
+    o.listen.why_size = sizeof why;
     o.address = "tls://127.0.0.1:0";
     assert_int_equal(ly_server_open(&server, &o), -EINVAL);
+    assert_non_null(strstr(why, "tls"));
     o.tls = client_tls;
     assert_int_equal(ly_server_open(&server, &o), -EINVAL);
     o.tls = server_tls;
