@@ -70,6 +70,44 @@ class Nginx:
         return [self.curl, "-s", "-S", "-f", "-o", destination, self.url + source]
 
 
+def certificate(context):
+    """Files of a self-signed certificate and its key, on P-256."""
+    if not hasattr(context, "certificate"):
+        folder = context.fresh()
+        subprocess.run([tool("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                        "-subj", "/CN=bench", "-days", "2", "-keyout", folder / "key", "-out", folder / "certificate"],
+                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        context.certificate = folder / "certificate", folder / "key"
+    return context.certificate
+
+
+class NginxTls:
+    """One nginx process on TLS 1.3 with AES-128-GCM, its tickets on; and curl. Records are as large as TLS has them."""
+
+    def __init__(self, context, stack, root):
+        self.curl = tool("curl")
+        self.port, folder = free_port(), context.fresh()
+        chain, key = certificate(context)
+        temporary = "".join(f"{kind}_temp_path {folder}/{kind};" for kind in
+                            ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        config = _write(folder / "nginx.conf", f"""
+            daemon off; master_process off; pid {folder}/pid; error_log /dev/null;
+            events {{ worker_connections 64; }}
+            http {{ access_log off; sendfile on; tcp_nopush on; output_buffers 2 512k; {temporary}
+                ssl_protocols TLSv1.3; ssl_certificate {chain}; ssl_certificate_key {key}; ssl_buffer_size 16k;
+                ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256; ssl_session_cache off; ssl_session_tickets on;
+                server {{ listen 127.0.0.1:{self.port} ssl; root {root}; location = / {{ return 200 "ok"; }} }} }}""")
+        self.url = f"https://127.0.0.1:{self.port}/"
+        server = stack.enter_context(Process(
+            [tool("nginx"), "-p", folder, "-c", config, "-e", "/dev/null"], SERVER_CPU))
+        self.pid = server.pid
+        wait_for_port(self.port, server)
+
+    def get(self, source, destination):
+        return [self.curl, "-s", "-S", "-f", "-k", "--tls13-ciphers", "TLS_AES_128_GCM_SHA256", "-o", destination,
+                self.url + source]
+
+
 def _key(program, path, *arguments):
     subprocess.run([tool(program), *arguments, path], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return path
@@ -157,6 +195,23 @@ Ciphers {CIPHER}
             [self.ssh_program, "-F", self.client, "-M", "-N", "-S", path, "bench"], LOAD_CPU))
         wait_for(path.exists, master, "waited for its control socket")
         return lambda *command: [self.ssh_program, "-F", self.client, "-S", path, "bench", *command]
+
+
+class RsyncSsh(Sshd):
+    """rsync over ssh."""
+
+    def get(self, source, destination):
+        end = "/" if source.is_dir() else ""
+        return [tool("rsync"), "-a", "--whole-file", "-e", f"{self.ssh_program} -F {self.client}", f"bench:{source}{end}",
+                f"{destination}{end}"]
+
+
+class TarSsh(Sshd):
+    """tar at both ends of ssh."""
+
+    def get(self, source, destination):
+        return ["sh", "-c", f"mkdir '{destination}' && {self.ssh_program} -F {self.client} bench tar -C '{source}' -cf - . |"
+                            f" tar -C '{destination}' -xf -"]
 
 
 class Dropbear:

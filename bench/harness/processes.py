@@ -154,6 +154,14 @@ def resident_bytes(pid):
     raise RuntimeError("no Rss")
 
 
+def descendants(pid):
+    """What a process has started, and what that has."""
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as children:
+        for child in map(int, children.read().split()):
+            yield child
+            yield from descendants(child)
+
+
 def descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 

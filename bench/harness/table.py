@@ -111,7 +111,7 @@ def cells(job, rows):
         return
     base = _base(job, rows)
     ours = [r for r in rows if r.contender.role == OURS and r.values and not r.absent]
-    yield ["", job.unit, "min .. max", "of the limit", "lanyard to it"]
+    yield ["", job.unit, "min .. max", f"of {job.reference or 'the limit'}", "lanyard to it"]
     for row in rows:
         if row.absent or not row.values:
             yield [row.contender.name, "absent", row.absent, "", ""]
@@ -134,7 +134,7 @@ def verdict(job, rows):
         reached = value >= job.target if job.higher else value <= job.target
         got.append(f"{row.contender.name} {number(value, 2 if job.of_limit else job.digits)}"
                    f" ({'reached' if reached else 'missed'})")
-    asked = f"{'at least' if job.higher else 'at most'} {job.target:g}" + (" of the limit" if job.of_limit else f" {job.unit}")
+    asked = f"{'at least' if job.higher else 'at most'} {job.target:g}" + (f" of {job.reference or 'the limit'}" if job.of_limit else f" {job.unit}")
     return f"Goal: {asked}. {'; '.join(got) or 'Not measured'}."
 
 
