@@ -57,9 +57,15 @@ static bool is_sequential(const struct ly_http *x)
     return x->rq->server && x->rq->server->policy == &ly__sequential_policy;
 }
 
+/* Whether bytes are there of which the descriptor knows nothing any more: decrypted ones. */
+static bool holds_bytes(const struct ly_http *x)
+{
+    return x->rq->sock->is_tls && ly__sock_poll(x->rq->sock, LY__NOWAIT) == 0;
+}
+
 bool ly__http_gives_way(const struct ly_http *x)
 {
-    if (!is_sequential(x) || ly_stream_buffered(x->stream) > 0)
+    if (!is_sequential(x) || ly_stream_buffered(x->stream) > 0 || holds_bytes(x))
         return false;
     struct pollfd both[] = {{.fd = ly_sock_fileno(x->rq->sock), .events = POLLIN},
                             {.fd = ly_server_fileno(x->rq->server), .events = POLLIN}};
@@ -83,7 +89,7 @@ static int wait_beside_listener(struct ly_http *x, int64_t ms)
 {
     struct ly__io *const ios[] = {&x->rq->sock->io, &x->rq->server->listener[0]->io};
     const char *bytes;
-    int r = ly__wait_any(ios, 2, ly_deadline(ms));
+    int r = holds_bytes(x) ? 0 : ly__wait_any(ios, 2, ly_deadline(ms));
     if (r < 0)
         return r;
     ly_sock_set_timeout(x->rq->sock, GRACE_MS);

@@ -27,7 +27,7 @@ void ly__idle_end(struct ly__idle *idle)
     pthread_mutex_lock(&idle->lock);
     idle->ending = true;
     ly__list_each (l, &idle->waiting)
-        (void)shutdown(ly_sock_fileno(ly__container_of(l, struct ly__session, idle)->sock), SHUT_RD);
+        ly_shutdown(ly__container_of(l, struct ly__session, idle)->sock, SHUT_RD); /* waits for nothing */
     pthread_mutex_unlock(&idle->lock);
 }
 

@@ -220,6 +220,33 @@ ROW(a_server_bound_by_hand_serves_tls, ALL | TCP_ONLY)
     end_server(&s);
 }
 
+static int say_secret(struct ly_http *x)
+{
+    return ly_http_answer(x, 200, "text/plain", "over TLS", 8);
+}
+
+ROW(a_site_is_served_over_it, ALL | TCP_ONLY)
+{
+    static const struct ly_http_route routes[] = {
+        {.methods = LY_HTTP_GET, .path = "/secret", .handle = say_secret}, {.path = NULL}};
+    static struct ly_http_site site = {.routes = routes};
+    struct served s;
+    char answer[1024] = "";
+    size_t n = 0;
+    ssize_t r;
+    serve(&s, open_tls(c, (struct ly_server_options){.handler.handle = ly_http_serve, .user = &site}));
+    struct ly_sock *client = dial_tls(s.server);
+    say(client, "GET /secret HTTP/1.1\r\nHost: a\r\n\r\n"
+                "GET /secret HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    while ((r = ly_recv(client, answer + n, sizeof answer - 1 - n)) > 0)
+        n += (size_t)r;
+    assert_int_equal(r, 0);
+    assert_int_equal(strncmp(answer, "HTTP/1.1 200", 12), 0);
+    assert_non_null(strstr(strstr(answer, "over TLS") + 8, "over TLS"));
+    hang_up(client);
+    end_server(&s);
+}
+
 ROW(addresses_and_contexts_that_do_not_fit_are_refused, ALL | TCP_ONLY)
 {
     struct ly_server *server;
@@ -246,4 +273,5 @@ MATRIX_MAIN(RUN(the_handler_is_the_same_as_without_tls),
             RUN(a_request_time_out_bounds_the_handshake), RUN(a_shutdown_cancels_handshakes),
             RUN(a_server_may_speak_first), RUN(a_handler_sees_its_clients_key),
             RUN(sessions_are_resumed_whoever_serves), RUN(a_listener_made_for_tls_is_served_with_tls),
-            RUN(a_server_bound_by_hand_serves_tls), RUN(addresses_and_contexts_that_do_not_fit_are_refused))
+            RUN(a_server_bound_by_hand_serves_tls), RUN(a_site_is_served_over_it),
+            RUN(addresses_and_contexts_that_do_not_fit_are_refused))
