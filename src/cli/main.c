@@ -136,7 +136,7 @@ static void become_server(char **argv)
 static int run_inner(int argc, char **argv)
 {
     if (argc == 2 && strcmp(argv[1], LY__WORKER_ARGUMENT) == 0)
-        return ly__worker();
+        return ly__worker(NULL);
     if (argc > 2 && strcmp(argv[1], LY__BECOME_ARGUMENT) == 0)
         return ly__become(argc - 1, argv + 1);
     return -1;

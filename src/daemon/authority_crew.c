@@ -3,6 +3,7 @@
  * charge for a crash, which session is to end. */
 #include "daemon/authority.h"
 #include <lanyard/clock.h>
+#include <lanyard/log.h>
 
 #define BATCH 64        /* sessions that are looked at before the lock is let go */
 #define ENDING_MS 30000 /* for a session that was told to end; a slow disk may hold it up */
@@ -58,6 +59,8 @@ void ly__decider_blame(struct ly__decider *d, const void *owner, uint64_t sessio
     struct ly__entry *e = session ? ly__sessions_find_of(&d->sessions, session, owner) : NULL;
     if (e) {
         blame_one(&b, e);
+        ly_log(LY_LOG_WARNING, "crew", "a worker crashed at the work for a session",
+               LY_INT("session", (int64_t)session), LY_STR("from", e->from), LY_STR("user", e->grant.user));
         return;
     }
     b.strangers = true;

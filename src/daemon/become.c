@@ -2,6 +2,7 @@
 #include "daemon/become.h"
 #include "daemon/account.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <lanyard/clock.h>
 #include <lanyard/error.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -150,34 +152,58 @@ static int start_plain(struct ly__child **ret_child, const char **ret_where, con
     return r;
 }
 
-/* become UID GROUPS HOME CWD N VARIABLE... PROGRAM ARGUMENT..., where the first group is the account's own,
- * and N is the number of variables. */
+#define MARK ':' /* before each variable on its way through the new process */
+
+/* Copies of variables with the mark before them, in one piece of memory after the list. Returns NULL without
+ * memory. */
+static const char **mark(const char *const *list, size_t n)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < n; i++)
+        bytes += strlen(list[i]) + 2;
+    const char **marked = malloc((n + 1) * sizeof *marked + bytes);
+    char *at = marked ? (char *)(marked + n + 1) : NULL;
+    for (size_t i = 0; i < n && marked; i++) {
+        size_t length = strlen(list[i]) + 1;
+        marked[i] = at;
+        *at++ = MARK;
+        memcpy(at, list[i], length);
+        at += length;
+    }
+    if (marked)
+        marked[n] = NULL;
+    return marked;
+}
+
+/*
+ * become UID GROUPS HOME CWD PROGRAM ARGUMENT..., where the first group is the account's own. The variables
+ * are in the new process's environment, which nobody else reads as they do its arguments; the mark keeps them
+ * from meaning anything to it as long as it is root.
+ */
 static int start_through(struct ly__child **ret_child, const char **ret_where, const struct ly__launch *l,
                          const struct ly__become *b, const char *const numbers[2], const char *const *own)
 {
-    static const char *const nothing[] = {NULL};
-    char number[16];
-    size_t variables = count(l->env) + count(own) + count(b->env), n = 0;
-    const char **argv = calloc(8 + variables + count(l->argv), sizeof *argv);
-    if (!argv)
-        return -ENOMEM;
-    argv[n++] = "/proc/self/exe";
-    argv[n++] = LY__BECOME_ARGUMENT;
-    argv[n++] = numbers[0];
-    argv[n++] = numbers[1];
-    argv[n++] = own[0] + strlen("HOME=");
-    argv[n++] = l->cwd ? l->cwd : "";
-    argv[n++] = number;
-    const char **env = argv + n;
-    variables = join(env, join(env, join(env, 0, l->env), own), b->env);
-    snprintf(number, sizeof number, "%zu", variables);
-    n += variables;
-    for (const char *const *arg = l->argv; *arg; arg++)
-        argv[n++] = *arg;
-    const struct ly__launch through = {.argv = argv, .env = nothing, .cwd = "/", .input = l->input};
-    int r = ly__child_start(ret_child, ret_where, &through, -1, "/", b->files_limit);
-    *ret_where = l->argv[0];
+    size_t n = 0;
+    const char **argv = calloc(7 + count(l->argv), sizeof *argv);
+    const char **env = calloc(count(l->env) + count(own) + count(b->env) + 1, sizeof *env);
+    const char **marked = env ? mark(env, join(env, join(env, join(env, 0, l->env), own), b->env)) : NULL;
+    int r = argv && marked ? 0 : -ENOMEM;
+    if (r == 0) {
+        argv[n++] = "/proc/self/exe";
+        argv[n++] = LY__BECOME_ARGUMENT;
+        argv[n++] = numbers[0];
+        argv[n++] = numbers[1];
+        argv[n++] = own[0] + strlen("HOME=");
+        argv[n++] = l->cwd ? l->cwd : "";
+        for (const char *const *arg = l->argv; *arg; arg++)
+            argv[n++] = *arg;
+        const struct ly__launch through = {.argv = argv, .env = marked, .cwd = "/", .input = l->input};
+        r = ly__child_start(ret_child, ret_where, &through, -1, "/", b->files_limit);
+        *ret_where = l->argv[0];
+    }
     free(argv);
+    free(env);
+    free(marked);
     return r;
 }
 
@@ -263,22 +289,42 @@ static int enter(const char *home, const char *cwd)
     return *cwd ? chdir(cwd) : 0;
 }
 
-enum { UID = 1, GROUPS, HOME, CWD, NUMBER, VARIABLES };
+/* A server that was started by hand has root's terminal, and what runs in a terminal can type into it
+ * (TIOCSTI, ioctl_tty(2)). */
+static void leave_terminal(void)
+{
+    int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0)
+        return; /* there is none */
+    (void)ioctl(fd, TIOCNOTTY);
+    close(fd);
+}
+
+/* The marked variables are the environment. */
+static void unmark(void)
+{
+    char **to = environ;
+    for (char **from = environ; from && *from; from++) {
+        if (**from == MARK)
+            *to++ = *from + 1;
+    }
+    if (to)
+        *to = NULL;
+}
+
+enum { UID = 1, GROUPS, HOME, CWD, PROGRAM };
 
 int ly__become(int argc, char **argv)
 {
-    char *end = NULL;
-    unsigned long n = argc > VARIABLES ? strtoul(argv[NUMBER], &end, 10) : 0;
-    if (argc <= VARIABLES || *end || n >= (unsigned long)(argc - VARIABLES))
+    if (argc <= PROGRAM)
         return EXIT_CANNOT;
+    leave_terminal();
     if (take_rights(argv[UID], argv[GROUPS]) < 0)
         return fail("cannot become the account of number ", argv[UID]);
     umask(022);
     if (enter(argv[HOME], argv[CWD]) < 0)
         return fail("cannot enter ", *argv[CWD] ? argv[CWD] : argv[HOME]);
-    clearenv();
-    for (unsigned long i = 0; i < n; i++)
-        putenv(argv[VARIABLES + i]);
-    execvp(argv[VARIABLES + n], argv + VARIABLES + n);
-    return fail("cannot run ", argv[VARIABLES + n]);
+    unmark();
+    execvp(argv[PROGRAM], argv + PROGRAM);
+    return fail("cannot run ", argv[PROGRAM]);
 }

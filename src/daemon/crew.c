@@ -102,7 +102,8 @@ static void tell_end(const struct ly__crew_worker *w, int r, int status)
     else if (WIFSIGNALED(status) || WEXITSTATUS(status) != 0 || !w->crew->stopping)
         ly_log(LY_LOG_ERROR, "crew", "a worker has ended", LY_INT("pid", w->pid),
                LY_INT("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0),
-               LY_INT("exit", WEXITSTATUS(status)), LY_ERR(r));
+               LY_INT("exit", WIFEXITED(status) ? WEXITSTATUS(status) : 0),
+               LY_INT("session", (int64_t)w->monitor.faulty), LY_ERR(r));
 }
 
 /* Whether it ended by what it did, rather than by somebody's will. */

@@ -5,6 +5,7 @@
  */
 #include "daemon/worker.h"
 #include "daemon/asker.h"
+#include "daemon/fault.h"
 #include "daemon/sandbox.h"
 #include "daemon/setup.h"
 #include "service/service.h"
@@ -23,6 +24,7 @@ struct worker {
     struct ly__setup setup;
     struct ly__service service;
     struct ly_tls *tls;
+    ly__worker_meet *meet;
     struct ly_scope *sessions;
     size_t nsessions;
 };
@@ -52,7 +54,9 @@ static int run_connection(void *arg)
 {
     struct connection *c = arg;
     struct ly__authority *a = &c->worker->asker.authority;
-    ly_set_name("session");
+    ly__fault_name(c->session);
+    if (c->worker->meet)
+        c->worker->meet(&c->worker->asker, c->sock, c->session);
     int r = serve_connection(c);
     ly_sock_free(c->sock);
     if (r < 0)
@@ -131,7 +135,9 @@ static int run(void *arg)
 {
     struct worker *w = arg;
     struct ly__message m;
-    int r = ly_scope_open(&w->sessions, &(struct ly_scope_options){.name = "sessions"});
+    int r = ly__fault_watch(ly_sock_fileno(w->asker.channel.sock));
+    if (r == 0)
+        r = ly_scope_open(&w->sessions, &(struct ly_scope_options){.name = "sessions"});
     if (r < 0)
         return r;
     while ((r = ly__channel_receive(&w->asker.channel, &m)) > 0) {
@@ -147,6 +153,13 @@ static int run(void *arg)
 
 /* ---- giving up rights ---- */
 
+/* A server that is root can also take all other files out of the worker's sight, whatever the kernel has of
+ * Landlock. Returns whether that is so. */
+static bool change_root(int root_fd)
+{
+    return geteuid() == 0 && root_fd >= 0 && fchdir(root_fd) == 0 && chroot(".") == 0;
+}
+
 static int become(uid_t uid, gid_t gid)
 {
     if (uid == geteuid())
@@ -156,12 +169,14 @@ static int become(uid_t uid, gid_t gid)
     return 0;
 }
 
-static int confine(const struct worker *w)
+static int confine(const struct worker *w, bool has_root)
 {
     int parts = ly__sandbox_enter(w->service.root_fd);
     if (parts < 0)
         return parts;
-    if (!(parts & LY__SANDBOX_FILES))
+    if (!(parts & LY__SANDBOX_FILES) && !has_root && geteuid() == 0)
+        return -EPERM; /* root's files would be all files */
+    if (!(parts & LY__SANDBOX_FILES) && !has_root)
         ly_log(LY_LOG_WARNING, "worker",
                "files are confined by their permissions only: this kernel has no Landlock");
     return 0;
@@ -205,15 +220,17 @@ static int prepare(struct worker *w)
     ly__setup_wipe(&w->setup);
     if (r < 0)
         return EXIT_FAILURE;
+    bool has_root = change_root(w->setup.root_fd);
     r = become(w->setup.uid, w->setup.gid);
     if (r == 0)
-        r = confine(w);
+        r = confine(w, has_root);
     return r < 0 ? fail("it cannot be confined", r) : 0;
 }
 
-int ly__worker(void)
+int ly__worker(ly__worker_meet *meet)
 {
     static struct worker w;
+    w.meet = meet;
     signal(SIGPIPE, SIG_IGN);
     signal(SIGINT, SIG_IGN); /* a terminal's is the supervisor's business */
     signal(SIGHUP, SIG_IGN);

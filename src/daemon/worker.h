@@ -6,10 +6,19 @@
 #ifndef LY_DAEMON_WORKER_H
 #define LY_DAEMON_WORKER_H
 
+#include <stdint.h>
+
 #define LY__WORKER_ARGUMENT \
     "worker" /* the program's first argument in a worker; no command that users type */
 
-/* Be a worker until the supervisor ends. Returns the exit status. */
-int ly__worker(void);
+struct ly__asker;
+struct ly_sock;
+
+/* What a test's program does with a connection before its first byte is read, in the place of strangers who
+ * have taken the worker over. */
+typedef void ly__worker_meet(struct ly__asker *asker, struct ly_sock *sock, uint64_t session);
+
+/* Be a worker until the supervisor ends. meet: NULL in the program itself. Returns the exit status. */
+int ly__worker(ly__worker_meet *meet);
 
 #endif

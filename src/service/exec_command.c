@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define ARGUMENTS_MAX 1024
+#define VARIABLES_MAX 1024
 
 struct reader {
     char *at;    /* where the next string goes */
@@ -130,6 +131,8 @@ static int read_env(struct ly__command *c, struct reader *r, struct ly_json env,
     size_t it = 0, n = 0, bases = 0;
     if (is_given(env) && ly_json_type(env) != LY_JSON_OBJECT)
         return LY_EFIELD;
+    if (count(env) > VARIABLES_MAX)
+        return LY_ETOOBIG; /* they are compared with each other */
     while (base[bases])
         bases++;
     c->env = calloc(count(env) + bases + 1, sizeof *c->env);

@@ -15,8 +15,8 @@ struct ly__command {
 };
 
 /* Read a request's header. service->env joins the environment where the request does not name a variable
- * itself. Returns 0, LY_EFIELD, LY_ETOOBIG (more than 1024 arguments), -ENOMEM; ly__command_done is due
- * either way. */
+ * itself. Returns 0, LY_EFIELD, LY_ETOOBIG (more than 1024 arguments or variables), -ENOMEM; ly__command_done
+ * is due either way. */
 int ly__command_read(struct ly__command *c, struct ly_json header, const struct ly__service *service);
 void ly__command_done(struct ly__command *c);
 

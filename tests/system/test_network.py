@@ -220,6 +220,26 @@ class Commands(NetworkCase):
         self.assertEqual(connection.run("id", "-un")[1], b"nobody\n")
         self.assertEqual(connection.run("sh", "-c", "grep -E ^Groups: /proc/self/status")[1].split()[1:], [b"65534"])
 
+    def test_variables_of_a_command_arrive_and_are_nobody_elses_to_read(self):
+        connection = self.enter()
+        connection.send_frame({"cmd": "exec", "id": 9, "argv": ["sh", "-c", "printenv SECRET; tr '\\0' ' ' </proc/$$/cmdline"],
+                               "env": {"SECRET": "a word", "LD_PRELOAD": "/nonexistent", "EMPTY": ""}})
+        self.assertTrue(connection.receive_frame()[0]["started"])
+        out = b""
+        while True:
+            header, body = connection.receive_frame()
+            if "exit" in header:
+                break
+            if header["stream"] == "out":
+                out += body
+        self.assertTrue(out.startswith(b"a word\n"), out)
+        for line in self.server.log.read_text().splitlines():
+            self.assertNotIn("LD_PRELOAD", line)  # nothing of ours was started with it
+
+    def test_more_variables_than_may_be_are_refused(self):
+        answer = self.enter().ask({"cmd": "exec", "id": 9, "argv": ["true"], "env": {f"v{i}": "" for i in range(1025)}})
+        self.assertEqual(answer["error"], "LY_ETOOBIG")
+
     def test_a_program_that_is_missing_is_said(self):
         end, out = self.enter().run("/nonexistent/program")
         self.assertTrue(end.get("error") == "ENOENT" or end.get("exit") == 127, end)
@@ -230,6 +250,84 @@ class Commands(NetworkCase):
         pid = connection.receive_frame()[0]["pid"]
         connection.close()
         wait_for_death(pid)
+
+
+class Directories(NetworkCase):
+    def test_a_user_with_a_directory_sees_nothing_else(self):
+        root = self.server.root
+        for name in ("mine", "other"):
+            (root / name).mkdir()
+            (root / name / "a.txt").write_text(name)
+        (root / "mine" / "up").symlink_to("..")
+        (root / "mine" / "there").symlink_to("../other/a.txt")
+        (root / "mine" / "far").symlink_to("/etc/passwd")
+        self.server.add_user("fay", "read,write", "--directory", str(root / "mine"))
+        connection = self.enter("fay")
+        connection.send_frame({"cmd": "get", "id": 1, "path": "a.txt"})
+        self.assertEqual(connection.receive_frame()[1], b"mine")
+        self.assertTrue(connection.receive_frame()[0]["ok"])
+        for path in ("../other/a.txt", "/etc/passwd", "up/other/a.txt", "there", "far", "up", "a.txt/../../other/a.txt",
+                     f"{root}/other/a.txt", ".."):
+            connection.send_frame({"cmd": "get", "id": 2, "path": path})
+            connection.send_frame({"cmd": "ping", "id": 3})
+            answers = []
+            while not answers or answers[-1][0]["id"] != 3:
+                answers.append(connection.receive_frame())
+            self.assertEqual(b"".join(body for _, body in answers), b"", path)  # links come as links
+        for request in ({"cmd": "mv", "from": "a.txt", "to": "../other/b"}, {"cmd": "rm", "path": "../other/a.txt"},
+                        {"cmd": "mkdir", "path": "up/made"}):
+            self.assertIn("error", connection.ask(dict(request, id=4)), request)
+        self.assertEqual(sorted(p.name for p in (root / "other").iterdir()), ["a.txt"])
+        self.assertFalse((root / "made").exists())
+
+    def test_a_directory_that_is_not_below_the_served_one_lets_nobody_in(self):
+        for number, path in enumerate(("/etc", str(self.server.root.parent))):
+            self.server.add_user(f"gus{number}", "read", "--directory", path)
+            _, answer = self.log_in(f"gus{number}")
+            self.assertIn("error", answer, path)
+
+    def test_a_user_has_no_more_sessions_than_are_granted(self):
+        self.server.add_user("hal", "read", "--sessions", "2")
+        held = [self.enter("hal"), self.enter("hal")]
+        self.assertEqual(self.log_in("hal")[1]["error"], "EAGAIN")
+        held[0].close()
+        deadline = time.monotonic() + PATIENCE
+        while "error" in self.log_in("hal")[1] and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.assertLess(time.monotonic(), deadline)
+
+
+class Terminals(unittest.TestCase):
+    @unittest.skipUnless(os.geteuid() == 0, "without root nobody becomes somebody else")
+    def test_a_command_cannot_reach_the_terminal_that_the_server_was_started_from(self):
+        import fcntl
+        import pty
+        import termios
+        outer, inner = pty.openpty()
+        self.addCleanup(os.close, outer)
+        self.addCleanup(os.close, inner)
+        started = subprocess.Popen.__init__
+
+        def in_terminal(self, *args, **options):
+            options["preexec_fn"] = lambda: (os.setsid(), fcntl.ioctl(inner, termios.TIOCSCTTY, 0))
+            options["pass_fds"] = (inner,)
+            started(self, *args, **options)
+
+        subprocess.Popen.__init__ = in_terminal
+        try:
+            server = NetworkServer("--exempt", "127.0.0.0/8")
+        finally:
+            subprocess.Popen.__init__ = started
+        self.addCleanup(server.remove)
+        self.addCleanup(server.stop)
+        server.ready()
+        server.add_user("ann", "exec", "--account", ME)
+        connection = Tls(server.port)
+        self.addCleanup(connection.close)
+        scram(connection, "ann", PASSWORD)
+        end, out = connection.run("sh", "-c", "ps -o tty= -p $$; : </dev/tty")
+        self.assertNotEqual(end["exit"], 0, out)
+        self.assertEqual(out.split()[0], b"?")
 
 
 class Workers(NetworkCase):

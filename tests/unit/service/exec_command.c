@@ -114,6 +114,19 @@ static void the_thousand_and_twenty_fifth_argument_is_too_many(void **state)
     assert_int_equal(verdict(text), LY_ETOOBIG);
 }
 
+static void the_thousand_and_twenty_fifth_variable_is_too_many(void **state)
+{
+    (void)state;
+    static char text[16384];
+    size_t n = (size_t)snprintf(text, sizeof text, "{\"argv\": [\"a\"], \"env\": {\"v0\": \"\"");
+    for (int i = 1; i < 1024; i++)
+        n += (size_t)snprintf(text + n, sizeof text - n, ",\"v%d\":\"\"", i);
+    snprintf(text + n, sizeof text - n, "}}");
+    assert_int_equal(verdict(text), 0);
+    snprintf(text + n, sizeof text - n, ",\"w\":\"\"}}");
+    assert_int_equal(verdict(text), LY_ETOOBIG);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -122,6 +135,7 @@ int main(void)
         cmocka_unit_test(a_given_variable_stands_in_place_of_the_servers),
         cmocka_unit_test(fields_that_will_not_do_are_refused),
         cmocka_unit_test(the_thousand_and_twenty_fifth_argument_is_too_many),
+        cmocka_unit_test(the_thousand_and_twenty_fifth_variable_is_too_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""A worker that has been taken over: what it tries, what that costs, and whom."""
+
+import contextlib
+import errno
+import os
+import socket
+import unittest
+
+import peer
+from peer import PATIENCE
+from test_network import ME, NetworkServer
+from tls_peer import Closed, Tls, scram
+
+GUILTY, INNOCENT = "127.0.0.9", "127.0.0.3"
+
+
+class MisbehavingServer(NetworkServer):
+    def __init__(self, *options):
+        program, peer.PROGRAM = peer.PROGRAM, os.environ["LANYARD_MISBEHAVING"]
+        try:
+            super().__init__(*options)
+        finally:
+            peer.PROGRAM = program
+
+
+class Misbehaving(unittest.TestCase):
+    def serve(self, *options):
+        server = MisbehavingServer(*options).ready()
+        self.addCleanup(server.remove)
+        self.addCleanup(server.stop)
+        server.add_user("ann", "read,write,exec", "--account", ME)
+        return server
+
+    def enter(self, server):
+        connection = Tls(server.port)
+        self.addCleanup(connection.close)
+        self.assertTrue(scram(connection, "ann", "correct horse battery")["ok"])
+        return connection
+
+    def do(self, server, deed, number=0, source=GUILTY):
+        """Have the worker do it: the error's number that it got, or None if it has ended."""
+        with socket.create_connection(("127.0.0.1", server.port), PATIENCE, (source, 0)) as s:
+            s.sendall(f"!{deed} {number}\n".encode())
+            answer = b""
+            with contextlib.suppress(OSError):  # it may be over by now
+                s.shutdown(socket.SHUT_WR)
+                while piece := s.recv(100):
+                    answer += piece
+        return int(answer.split()[0]) if answer else None
+
+    def is_refused(self, server, source):
+        """Whether the gate turns the source away: at once, and whatever it says."""
+        with socket.create_connection(("127.0.0.1", server.port), PATIENCE, (source, 0)) as s:
+            s.settimeout(0.5)
+            try:
+                return s.recv(1) == b""
+            except ConnectionError:
+                return True
+            except TimeoutError:
+                return False
+
+    def count_alive(self, connections):
+        alive = 0
+        for connection in connections:
+            with contextlib.suppress(Closed):
+                alive += connection.ask({"cmd": "ping", "id": 1}).get("ok", False)
+        return alive
+
+    def check_end(self, deed, line, number=0):
+        """It ends the worker, which is said; others go on, and the source pays."""
+        with self.subTest(deed):
+            server = self.serve("--workers", "2")
+            connections = [self.enter(server) for _ in range(4)]
+            self.do(server, deed, number)
+            server.wait_for(line)
+            self.assertEqual(self.count_alive(connections), 2)
+            self.assertTrue(self.is_refused(server, GUILTY))
+            self.assertTrue(self.enter(server).ask({"cmd": "ping", "id": 1})["ok"])
+            return server
+
+    def test_calls_that_reach_out_end_it(self):
+        for deed in ("exec", "connect", "kill", "trace"):
+            self.check_end(deed, "a worker made a system call that it may not make")
+
+    def test_what_the_supervisor_does_not_allow_ends_it(self):
+        for deed, number, why in (("broken", 0, "a message: that is none"),
+                                  ("start", 999, "start: for a session that is not this worker's"),
+                                  ("killed", 7, "kill: with fields that it does not have"),
+                                  ("unknown", 0, "start: in a state that does not allow it"),
+                                  ("gift", 0, "a message: with descriptors")):
+            self.check_end(deed, why, number)
+
+    def test_a_session_of_another_worker_is_out_of_reach(self):
+        self.check_end("note", "note: for a session that is not this worker's", 4)
+
+    def test_a_crash_is_charged_to_the_session_that_did_it_alone(self):
+        for deed in ("fault", "abort", "overflow"):
+            with self.subTest(deed):
+                server = self.serve("--workers", "1")
+                innocent = socket.create_connection(("127.0.0.1", server.port), PATIENCE, (INNOCENT, 0))
+                self.addCleanup(innocent.close)
+                self.do(server, deed)
+                log = server.wait_for("a worker crashed at the work for a session")
+                self.assertIn(f'from=tcp://{GUILTY}:', log.replace('"', ""))
+                self.assertTrue(self.is_refused(server, GUILTY))
+                self.assertFalse(self.is_refused(server, INNOCENT))
+
+    def test_files_elsewhere_cannot_be_opened(self):
+        self.assertIn(self.do(self.serve("--workers", "1"), "shadow"), (errno.EACCES, errno.ENOENT))
+
+
+if __name__ == "__main__":
+    unittest.main()
