@@ -110,9 +110,9 @@ static int make(struct ly_sock **ret_sock, const struct ly_address *address, str
 static int try_address(struct ly_sock **ret_sock, const struct ly_address *address, const char *name,
                        const struct ly_connect_options *o)
 {
-    struct ly_sock *s;
+    struct ly_sock *s = NULL;
     int r = make(&s, address, o ? o->tls : NULL);
-    if (r < 0)
+    if (!s)
         return r;
     if (o && o->timeout_ms != 0)
         r = ly_sock_set_timeout(s, o->timeout_ms);

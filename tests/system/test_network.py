@@ -50,8 +50,8 @@ class NetworkServer(Server):
 
     def remove(self):
         import shutil
-        super().remove()
         shutil.rmtree(self.state, ignore_errors=True)
+        super().remove()
 
 
 class NetworkCase(unittest.TestCase):
@@ -68,9 +68,9 @@ class NetworkCase(unittest.TestCase):
     def tearDownClass(cls):
         try:
             status = cls.server.stop()
-            log = cls.server.log.read_text(errors="replace")
-            if status != 0 or "Sanitizer" in log or "runtime error" in log:
-                raise AssertionError(f"the server ended with {status}: {log[-8000:]}")
+            cls.server.check_log()
+            if status != 0:
+                raise AssertionError(f"the server ended with {status}: {cls.server.log.read_text(errors='replace')[-8000:]}")
         finally:
             cls.server.remove()
 
