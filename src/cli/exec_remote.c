@@ -235,8 +235,8 @@ static void block_signals(sigset_t *set)
     pthread_sigmask(SIG_BLOCK, set, NULL);
 }
 
-/* The request goes out before the loop is set up: the server begins meanwhile. Up to then signals do what they
- * always do, since connecting may wait for the network and for the user. */
+/* The request goes out before the loop is set up: the server begins meanwhile. Up to then signals do what
+ * they always do, since connecting may wait for the network and for the user. */
 int ly__remote_run(const struct ly__remote_options *options)
 {
     struct ly__remote r = {.options = options};
