@@ -68,6 +68,22 @@ static int a_key_with_a_password_is_refused_without_asking(void *arg)
     return 0;
 }
 
+static int a_key_may_be_one_that_openssl_holds(void *arg)
+{
+    struct tls_pair p;
+    (void)arg;
+    NEED_OK(tls_up(&p,
+                   &(struct ly_tls_options){.server = true, .certificate = leaf.pem, .key_object = leaf.own},
+                   CLIENT(.ca_file = root_file), "localhost"));
+    tls_free(&p);
+    NEED_INT(open_and_close(SERVER(.key_object = leaf.own)), -EINVAL);
+    NEED_INT(open_and_close(CLIENT(.key_object = leaf.own)), -EINVAL);
+    NEED_INT(open_and_close(&(struct ly_tls_options){
+                 .server = true, .certificate = leaf.pem, .key_object = stranger.own}),
+             LY_ETLS);
+    return 0;
+}
+
 static int certificate_and_key_may_be_files(void *arg)
 {
     char name[] = "/tmp/lanyard-tls-own-XXXXXX";
@@ -245,6 +261,7 @@ int main(void)
         BODY(options_that_contradict_each_other_are_refused),
         BODY(what_is_wrong_with_a_certificate_is_told),
         BODY(a_key_with_a_password_is_refused_without_asking),
+        BODY(a_key_may_be_one_that_openssl_holds),
         BODY(certificate_and_key_may_be_files),
         BODY(a_certificate_has_to_be_trusted_and_for_the_name),
         BODY(a_name_is_needed_where_one_is_checked),
