@@ -39,6 +39,43 @@ static void the_table_is_the_one_that_is_tested(void **state)
     assert_int_equal(i, MESSAGES);
 }
 
+/* The rows of the documentation's table, in its words. */
+static void print_row(char *out, size_t size, const char *name, unsigned states, bool asks)
+{
+    static const char *const names[] = {"connected", "stranger", "logged in"};
+    size_t n = (size_t)snprintf(out, size, "| `%s` | ", name);
+    for (unsigned i = 0, bit = 1; i < 3; i++, bit *= 2) {
+        if (states & bit)
+            n += (size_t)snprintf(out + n, size - n, "%s%s", states & (bit - 1) ? ", " : "", names[i]);
+    }
+    snprintf(out + n, size - n, "%s | %s |\n", states ? "" : "-", asks ? "yes" : "no");
+}
+
+static void the_documentation_has_the_same_table(void **state)
+{
+    (void)state;
+    char path[4096], text[65536], row[256];
+    const char *source = getenv("LY_SOURCE"), *name;
+    unsigned states;
+    bool asks;
+    if (!source)
+        skip(); /* run by hand */
+    snprintf(path, sizeof path, "%s/docs/security.md", source);
+    FILE *f = fopen(path, "re");
+    assert_non_null(f);
+    text[fread(text, 1, sizeof text - 1, f)] = 0;
+    fclose(f);
+    const char *at = strstr(text, "| message | states of its session | answered |\n| --- | --- | --- |\n");
+    assert_non_null(at);
+    at = strchr(strchr(at, '\n') + 1, '\n') + 1;
+    for (size_t i = 0; (name = ly__monitor_rule(i, &states, &asks)); i++) {
+        print_row(row, sizeof row, name, states, asks);
+        assert_memory_equal(at, row, strlen(row));
+        at += strlen(row);
+    }
+    assert_int_equal(*at, '\n');
+}
+
 static int try_message(size_t which, unsigned state, bool *ret_refused)
 {
     CHECK(supervise(&s) == 0);
@@ -476,6 +513,7 @@ int main(int argc, char **argv)
         return ly__become(argc - 1, argv + 1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_table_is_the_one_that_is_tested),
+        cmocka_unit_test(the_documentation_has_the_same_table),
         cmocka_unit_test(each_message_is_taken_in_its_states_and_ends_the_worker_in_all_others),
         cmocka_unit_test(a_message_that_is_not_as_it_should_be_ends_the_worker_with_its_reason),
         cmocka_unit_test(a_message_that_is_too_long_ends_the_worker),
