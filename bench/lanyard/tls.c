@@ -29,8 +29,10 @@ int main(int argc, char **argv)
     if (argc != 3)
         return 2;
     struct ly_tls_options identity = {.server = true, .certificate_file = argv[1], .key_file = argv[2]};
-    struct ly_server_options options = {
-        .address = "tls://127.0.0.1:0", .handler.handle = answer, .hooks.handle_error = ignore_error, .no_delay = true};
+    struct ly_server_options options = {.address = "tls://127.0.0.1:0",
+                                        .handler.handle = answer,
+                                        .hooks.handle_error = ignore_error,
+                                        .no_delay = true};
     int r = ly_tls_open(&tls, &identity);
     options.tls = tls;
     if (r >= 0)

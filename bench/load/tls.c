@@ -2,9 +2,9 @@
 /*
  * load-tls ADDRESS full|resumed WARM_MS WINDOW_MS SERVER_PID
  *
- * Short TLS 1.3 connections one after the other: the handshake, a short HTTP request, its answer up to the end.
- * "resumed": each goes on with the session of the first, by its ticket. Prints how many there were, and the processor
- * time that the server's process spent on them.
+ * Short TLS 1.3 connections one after the other: the handshake, a short HTTP request, its answer up to the
+ * end. "resumed": each goes on with the session of the first, by its ticket. Prints how many there were, and
+ * the processor time that the server's process spent on them.
  */
 #include "../common/net.h"
 
