@@ -11,6 +11,7 @@ declare -A packages=(
     [lint]="clang clang-format clang-tidy g++ shellcheck"
     [fuzz]="clang llvm libclang-rt-14-dev"
     [demo]="iproute2 util-linux"
+    [package]="dpkg-dev binutils"
     [fresh]="debootstrap"
 )
 

@@ -3,6 +3,7 @@
 #include "auth/announcement.h"
 #include "daemon/account.h"
 #include "daemon/place.h"
+#include "server/inherit.h"
 #include <errno.h>
 #include <lanyard/log.h>
 #include <stdio.h>
@@ -191,6 +192,28 @@ static int plain_address(const char *address, char out[LY_ADDRESS_TEXT])
     return n < LY_ADDRESS_TEXT ? 0 : LY_EADDRESS;
 }
 
+/* The service manager's listener, if it has one for this address: then nobody is refused while we restart. */
+static int take_inherited(struct ly_sock **ret_listener, const char *plain)
+{
+    struct ly_address list[8];
+    int n = ly_listeners_inherited() > 0 ? ly_resolve(plain, true, list, sizeof list / sizeof *list) : 0;
+    for (int i = 0; i < n; i++) {
+        int r = ly__listener_inherit_like(ret_listener, &list[i]);
+        if (r != -ENOENT)
+            return r;
+    }
+    return -ENOENT;
+}
+
+static int open_listener(struct ly_sock **ret_listener, const char *plain, char *why, size_t size)
+{
+    int r = take_inherited(ret_listener, plain);
+    if (r != -ENOENT)
+        return r;
+    return ly_listen(ret_listener, plain,
+                     &(struct ly_listen_options){.backlog = BACKLOG, .why = why, .why_size = size});
+}
+
 int ly__network_listen(struct ly__network *n, const char *address, char *ret_text)
 {
     char plain[LY_ADDRESS_TEXT], why[LY_LISTEN_WHY] = "";
@@ -198,8 +221,7 @@ int ly__network_listen(struct ly__network *n, const char *address, char *ret_tex
     struct ly_address bound;
     int r = plain_address(address, plain);
     if (r == 0)
-        r = ly_listen(&listener, plain,
-                      &(struct ly_listen_options){.backlog = BACKLOG, .why = why, .why_size = sizeof why});
+        r = open_listener(&listener, plain, why, sizeof why);
     if (r < 0)
         return say("cannot listen on ", address, *why ? why : ly_error_text(r), r);
     r = ly_sock_local(listener, &bound);

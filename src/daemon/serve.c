@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <lanyard/supervise.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -230,6 +231,9 @@ static int open_listeners(struct daemon *d)
     int r = d->options.listens ? 0 : open_default(d);
     for (size_t i = 0; i < d->options.listens && r == 0; i++)
         r = open_listener(d, d->options.listen[i]);
+    if (ly_listeners_inherited() > 0)
+        ly_log(LY_LOG_WARNING, "serve", "the service manager listens on more than the settings name",
+               LY_INT("listeners", ly_listeners_inherited()));
     return r;
 }
 

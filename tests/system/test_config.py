@@ -7,6 +7,7 @@ import pathlib
 import re
 import shutil
 import signal
+import sys
 import tempfile
 import unittest
 
@@ -94,6 +95,17 @@ class Commands(FolderCase):
         self.assertEqual(set(re.findall(r"(?m)^#?([a-z-]+) = ", text)), set(self.show()))
 
 
+# A service manager: it listens, and the program it becomes is told so.
+MANAGER = """if True:
+    import os, socket, sys
+    s = socket.create_server(("127.0.0.1", 0))
+    port = str(s.getsockname()[1])
+    os.dup2(s.fileno(), 3) if s.fileno() != 3 else os.set_inheritable(3, True)
+    os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1", "LISTEN_FDNAMES": "lanyard.socket"}
+    os.execv(sys.argv[1], [word.replace("PORT", port) for word in sys.argv[1:]])
+"""
+
+
 class Serving(FolderCase):
     def serve(self, text, *options, **more):
         self.write(text)
@@ -144,6 +156,24 @@ class Serving(FolderCase):
         lines = self.reload(server, "max-commands = 2\n")
         self.assertEqual(lines[-1]["changed"], "max-commands")
         self.assertEqual(self.reload(server, "max-commands = 2\n")[-1]["changed"], "")
+        self.assertEqual(server.stop(), 0)
+
+    def manage(self, *options):
+        environment = dict(os.environ, LANYARD_STATE=str(self.folder / "state"))
+        return self.serve("", *options, environment=environment, wrap=(sys.executable, "-c", MANAGER))
+
+    def test_a_listener_of_the_service_manager_is_taken(self):
+        server = self.manage("--listen", "tls://127.0.0.1:PORT", "--workers", "1")
+        log = server.wait_for("this machine is")
+        connection = Tls(int(log.split("on tls://127.0.0.1:")[1].split()[0]))
+        self.addCleanup(connection.close)
+        self.assertEqual(connection.ask({"cmd": "ping", "id": 1})["error"], "LY_ELOGIN")
+        self.assertNotIn("service manager", log)
+        self.assertEqual(server.stop(), 0)
+
+    def test_a_listener_of_the_service_manager_that_is_not_wanted_is_told(self):
+        server = self.manage()
+        server.wait_for("the service manager listens on more than the settings name")
         self.assertEqual(server.stop(), 0)
 
     def test_on_the_network_the_gate_changes_and_nobody_is_dropped(self):
