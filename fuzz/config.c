@@ -13,13 +13,14 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct told {
-    unsigned n, last, lines;
+    unsigned n;
+    unsigned long last, lines;
 };
 
 static void tell(void *arg, const char *where, const char *what)
 {
     struct told *t = arg;
-    unsigned line = 0;
+    char *end = NULL;
     t->n++;
     for (const char *p = what; *p; p++) {
         if ((unsigned char)*p < ' ')
@@ -27,7 +28,10 @@ static void tell(void *arg, const char *where, const char *what)
     }
     if (strcmp(where, PATH) == 0)
         return;
-    if (sscanf(where, PATH ":%u", &line) != 1 || line <= t->last || line > t->lines)
+    if (strncmp(where, PATH ":", strlen(PATH ":")) != 0)
+        abort();
+    unsigned long line = strtoul(where + strlen(PATH ":"), &end, 10);
+    if (*end || line <= t->last || line > t->lines)
         abort();
     t->last = line;
 }
