@@ -76,7 +76,8 @@ static int find_keys(struct ly_tls *t, unsigned char *name, struct ly__ticket_ke
     return 0;
 }
 
-/* Returns as of SSL_CTX_set_tlsext_ticket_key_evp_cb(3). TLS 1.3 gets a new ticket in any case. */
+/* Returns as of SSL_CTX_set_tlsext_ticket_key_evp_cb(3). 2: a ticket that was used is replaced
+ * by a new one, since clients use each only once (RFC 8446, C.4). */
 static int use_keys(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
                     EVP_MAC_CTX *mac, int makes)
 {
@@ -94,7 +95,7 @@ static int use_keys(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER
     bool ok = EVP_CipherInit_ex(cipher, t->cipher, NULL, keys.cipher, iv, makes) &&
               EVP_MAC_CTX_set_params(mac, params);
     OPENSSL_cleanse(&keys, sizeof keys);
-    return ok ? 1 : -1;
+    return !ok ? -1 : makes ? 1 : 2;
 }
 
 int ly__tickets_init(struct ly_tls *t)

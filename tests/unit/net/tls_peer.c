@@ -107,7 +107,7 @@ static int visit(struct tls_pair *p, struct session *session, int *ret_resumed)
 static int a_session_is_resumed_and_keeps_both_keys(void *arg)
 {
     struct tls_pair p;
-    static struct session s;
+    static struct session s, before;
     uint8_t key[32];
     int resumed;
     (void)arg;
@@ -122,8 +122,11 @@ static int a_session_is_resumed_and_keeps_both_keys(void *arg)
     NEED_INT(ly_tls_session(p.server, s.bytes, sizeof s.bytes), -ENOENT);
     NEED_INT(ly_tls_set_session(p.client, s.bytes, (size_t)s.length), -EISCONN);
     for (int i = 0; i < 3; i++) {
+        before = s;
         NEED_OK(visit(&p, &s, &resumed));
         NEED_INT(resumed, 1);
+        NEED(s.length != before.length ||
+             memcmp(s.bytes, before.bytes, (size_t)s.length) != 0); /* a new ticket */
         NEED_OK(ly_tls_peer_key(p.server, key));
         NEED(memcmp(key, machine.identity, 32) == 0);
     }
