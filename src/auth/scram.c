@@ -37,9 +37,12 @@ static int ask(Gsasl *gsasl, Gsasl_session *session, Gsasl_property property)
 static Gsasl *open_library(void)
 {
     pthread_mutex_lock(&lock);
-    if (!library && gsasl_init(&library) == GSASL_OK)
-        gsasl_callback_set(library, ask);
     Gsasl *g = library;
+    if (!g && gsasl_init(&g) == GSASL_OK) {
+        gsasl_callback_set(g, ask);
+        library = g;
+    }
+    g = library; /* one that could not be made is freed, and still pointed to */
     pthread_mutex_unlock(&lock);
     return g;
 }
