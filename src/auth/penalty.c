@@ -247,9 +247,11 @@ int64_t ly__penalties_left(struct ly__penalties *p, const struct ly_address *pee
     return left;
 }
 
-void ly__penalties_count(struct ly__penalties *p, struct ly__penalty_counts *ret)
+void ly__penalties_count(struct ly__penalties *p, int64_t now, struct ly__penalty_counts *ret)
 {
     pthread_mutex_lock(&p->mutex);
     *ret = p->counts;
+    for (uint64_t i = 0; i < p->sets * WAYS; i++)
+        ret->in_force += p->debts[i].refused && p->debts[i].until > now;
     pthread_mutex_unlock(&p->mutex);
 }

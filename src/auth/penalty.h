@@ -47,6 +47,7 @@ struct ly__penalty_counts {
     uint64_t refusals; /* times a source was told to wait */
     uint64_t crowded;  /* offences of new sources that found no room, and only lowered another's debt */
     uint64_t evicted;  /* debts that were forgotten this way before their time */
+    uint64_t in_force; /* sources that are refused now */
 };
 
 struct ly__penalties;
@@ -68,6 +69,7 @@ void ly__penalties_add(struct ly__penalties *p, const struct ly_address *peer, e
 /* For how many milliseconds the peer is still to be refused, rounded up; 0: it is not. */
 int64_t ly__penalties_left(struct ly__penalties *p, const struct ly_address *peer, int64_t now);
 
-void ly__penalties_count(struct ly__penalties *p, struct ly__penalty_counts *ret);
+/* Looks at all that is remembered: for people and monitoring, not for each connection. */
+void ly__penalties_count(struct ly__penalties *p, int64_t now, struct ly__penalty_counts *ret);
 
 #endif

@@ -35,6 +35,8 @@ int ly__cli_mv(int argc, char **argv);
 int ly__cli_stat(int argc, char **argv);
 int ly__cli_user(int argc, char **argv);
 int ly__cli_devices(int argc, char **argv);
+int ly__cli_status(int argc, char **argv);
+int ly__cli_sessions(int argc, char **argv);
 
 /* argp_parse for a command: usage errors exit with LY__EXIT_USAGE, and messages begin with "lanyard NAME". */
 int ly__cli_parse(const struct argp *argp, int argc, char **argv, unsigned flags, void *input);

@@ -31,6 +31,8 @@ static const struct ly__cli_command commands[] = {
     {"config", "check and show the settings of the server", ly__cli_config},
     {"user", "say who may log in on this machine", ly__cli_user},
     {"devices", "see and revoke the devices of users", ly__cli_devices},
+    {"status", "say how the server on this machine is", ly__cli_status},
+    {"sessions", "see and end the sessions of this machine's server", ly__cli_sessions},
     {"ping", "measure the round trip", ly__cli_ping},
     {"version", "say which version this is, and which one the server has", ly__cli_version},
 };

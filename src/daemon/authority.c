@@ -62,8 +62,8 @@ static int tell_trail(struct ly__decider *d, struct ly__audit_record *r,
     return e;
 }
 
-static void tell_event(struct ly__decider *d, const struct ly__entry *e, const char *what, const char *object,
-                       int result)
+void ly__decider_tell(struct ly__decider *d, const struct ly__entry *e, const char *what, const char *object,
+                      int result)
 {
     struct ly__audit_record r = record_of(e, what);
     r.object = object;
@@ -101,10 +101,12 @@ static int begin_own(struct ly__decider *d, const struct ly__origin *o, uint64_t
     struct ly__entry *e = ly__sessions_add(&d->sessions, o->peer, NULL);
     if (!e)
         return -ENOMEM;
-    grant_everything(&e->grant, o);
+    grant_everything(ret_grant, o);
+    ly__sessions_lock(&d->sessions);
+    e->grant = *ret_grant;
     e->state = LY__LOGGED_IN;
+    ly__sessions_unlock(&d->sessions);
     *number = e->number;
-    *ret_grant = e->grant;
     return 1;
 }
 
@@ -159,8 +161,10 @@ static int enter(struct ly__decider *d, struct ly__entry *e, const struct ly__us
     snprintf(e->account, sizeof e->account, "%s", u->account);
     e->user_id = u->id;
     e->generation = u->generation;
+    ly__sessions_lock(&d->sessions);
     e->grant = *ret_grant = g;
     e->state = LY__LOGGED_IN;
+    ly__sessions_unlock(&d->sessions);
     ly__admission_leave(d->admission, &e->ticket);
     return 1;
 }
@@ -190,7 +194,7 @@ static int begin_by_device(struct ly__decider *d, struct ly__entry *e, struct ly
     if (r == 0)
         r = enter(d, e, &v.user, ret_grant);
     e->device_id = v.id;
-    tell_event(d, e, "login", "device", r < 0 ? r : 0);
+    ly__decider_tell(d, e, "login", "device", r < 0 ? r : 0);
     return r;
 }
 
@@ -205,9 +209,11 @@ static int begin_foreign(struct ly__decider *d, const struct ly__origin *o, uint
     memcpy(e->binding, o->binding, sizeof e->binding);
     memcpy(e->key, o->key, sizeof e->key);
     e->has_key = o->has_key;
+    ly__sessions_lock(&d->sessions);
     if (o->has_key)
         ly__id_format(e->device, e->key);
     e->state = LY__STRANGER;
+    ly__sessions_unlock(&d->sessions);
     return o->has_key ? begin_by_device(d, e, ret_grant) : 0;
 }
 
@@ -249,7 +255,7 @@ static int deny(struct ly__decider *d, struct ly__entry *e, int error)
 {
     e->has_failed = true;
     ly__penalties_add(d->penalties, &e->peer, LY__OFFENCE_LOGIN, ly_now());
-    tell_event(d, e, "login", e->login ? ly__login_name(e->login) : NULL, error);
+    ly__decider_tell(d, e, "login", e->login ? ly__login_name(e->login) : NULL, error);
     if (e->login && error == LY_EDENIED)
         (void)ly_sleep(ly__login_wait(e->login));
     return error;
@@ -272,7 +278,7 @@ static int login(struct ly__authority *a, uint64_t number, const char *mechanism
         r = enter(d, e, ly__login_user(e->login), ret_grant);
     if (r < 0)
         return deny(d, e, r);
-    tell_event(d, e, ly__login_is_pairing(e->login) ? "pair" : "login", NULL, 0);
+    ly__decider_tell(d, e, ly__login_is_pairing(e->login) ? "pair" : "login", NULL, 0);
     return 1;
 }
 
@@ -347,8 +353,11 @@ static void note(struct ly__authority *a, uint64_t number, const struct ly__deed
 {
     char detail[32];
     struct ly__decider *d = decider_of(a);
-    struct ly__entry *e = d->audit ? ly__sessions_find(&d->sessions, number) : NULL;
+    struct ly__entry *e = ly__sessions_find(&d->sessions, number);
     if (!e)
+        return;
+    ly__sessions_note(&d->sessions, number, e->owner, "");
+    if (!d->audit)
         return;
     struct ly__audit_record r = d->asks_first && e->deed.action ? e->deed : record_of(e, deed->what);
     r.object = deed->object;

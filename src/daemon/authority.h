@@ -61,6 +61,11 @@ void ly__decider_disown(struct ly__decider *d, const void *owner);
 void ly__decider_overdue(struct ly__decider *d, int64_t now,
                          void (*cut)(void *arg, uint64_t number, const void *owner), void *arg);
 
+/* Write a record of a session in the trail: what has happened to it (object may be NULL). e stays the
+ * caller's and must be there meanwhile: a copy will do. Suspends. */
+void ly__decider_tell(struct ly__decider *d, const struct ly__entry *e, const char *what, const char *object,
+                      int result);
+
 /* Mark a session as told to end: nothing is granted to it any more. Returns its owner; NULL: there is none,
  * or it is this process's own. */
 const void *ly__decider_end(struct ly__decider *d, uint64_t number, int64_t now);

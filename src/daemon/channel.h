@@ -13,6 +13,8 @@
  *   {"do": "end", "session": S, "result": R}
  *   {"do": "kill", "child": C, "signal": N}
  *   {"do": "free", "child": C}
+ *   {"do": "report", "requests": N, "received": BYTES, "sent": BYTES,
+ *    "busy": [{"session": S, "doing": TEXT}, ...]}
  *   {"do": "fault", "session": S}         the last that it says: this session's work has crashed it
  *
  * What may be said in which state of a session is a table in monitor.c; anything else ends the worker.

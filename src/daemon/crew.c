@@ -38,9 +38,12 @@
 struct ly__crew_worker {
     struct ly__crew *crew;
     struct ly__monitor monitor;
-    bool serves; /* the monitor is open and the worker has its settings */
-    pid_t pid;
-    int64_t started;
+    /* these are read from other threads too */
+    atomic_bool serves; /* the monitor is open and the worker has its settings */
+    _Atomic pid_t pid;
+    _Atomic int64_t started;
+    atomic_uint starts; /* how often one was started in this place */
+    struct ly__counters counters;
     int64_t backoff_ms;
 };
 
@@ -62,6 +65,7 @@ static int spawn(struct ly__crew_worker *w, int channel, struct ly_pipe **ret_en
     if (r < 0)
         return r;
     w->pid = s.pid;
+    atomic_fetch_add(&w->starts, 1);
     r = ly_pipe_from_fd(ret_end, s.pidfd);
     if (r < 0) {
         kill(s.pid, SIGKILL);
@@ -131,6 +135,7 @@ static int live(struct ly__crew_worker *w)
         close(fds[1]);
         return r;
     }
+    w->monitor.counters = &w->counters;
     r = spawn(w, fds[1], &end);
     close(fds[1]);
     enum ly_log_level level = w->crew->setup.log_level;
@@ -476,6 +481,20 @@ void ly__crew_log(struct ly__crew *c, enum ly_log_level level)
 {
     const struct order o = {.kind = LOG, .level = level};
     (void)ly_chan_send(c->orders, &o, 0); /* a crew that is ending takes none */
+}
+
+bool ly__crew_view(const struct ly__crew *c, int i, struct ly__crew_view *ret)
+{
+    if (i >= c->nworkers)
+        return false;
+    const struct ly__crew_worker *w = &c->workers[i];
+    *ret = (struct ly__crew_view){.owner = &w->monitor,
+                                  .serves = atomic_load(&w->serves),
+                                  .pid = atomic_load(&w->pid),
+                                  .started = atomic_load(&w->started),
+                                  .starts = atomic_load(&w->starts),
+                                  .counters = &w->counters};
+    return true;
 }
 
 int ly__crew_close(struct ly__crew *c)

@@ -11,6 +11,7 @@
 #include "daemon/authority.h"
 #include "daemon/serve.h"
 #include "daemon/setup.h"
+#include "service/service.h"
 #include <pthread.h>
 
 struct ly__crew_worker;
@@ -48,6 +49,19 @@ void ly__crew_cut(struct ly__crew *c, uint64_t session);
 
 /* As above: workers log from this level on. */
 void ly__crew_log(struct ly__crew *c, enum ly_log_level level);
+
+/* What others see of a worker. */
+struct ly__crew_view {
+    const void *owner; /* of its sessions, in the decider's books */
+    bool serves;
+    pid_t pid;       /* of the one that serves, or did last; 0: none was started */
+    int64_t started; /* of ly_now() */
+    unsigned starts; /* in its place so far */
+    const struct ly__counters *counters;
+};
+
+/* The i-th worker. Returns false behind the last. From any thread. */
+bool ly__crew_view(const struct ly__crew *c, int i, struct ly__crew_view *ret);
 
 /* Wait for the thread and free. Returns what serving returned. */
 int ly__crew_close(struct ly__crew *c);

@@ -207,6 +207,14 @@ static int run_free(struct task *t)
     return 0;
 }
 
+static int run_report(struct task *t)
+{
+    struct ly__monitor *m = t->monitor;
+    struct ly__counters nobodys = {0};
+    return ly__report_take(t->json, &m->reported, m->counters ? m->counters : &nobodys, &m->decider->sessions,
+                           m);
+}
+
 /* ---- what may be said when ---- */
 
 static const struct rule {
@@ -224,6 +232,7 @@ static const struct rule {
     {"fault", LY__CONNECTED | LY__STRANGER | LY__LOGGED_IN, false, run_fault},
     {"kill", 0, false, run_kill},
     {"free", 0, false, run_free},
+    {"report", 0, false, run_report},
 };
 
 static const struct rule *find_rule(struct ly_json name)

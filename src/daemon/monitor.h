@@ -9,6 +9,7 @@
 
 #include "daemon/authority.h"
 #include "daemon/channel.h"
+#include "daemon/report.h"
 #include <lanyard/log.h>
 
 struct ly__monitor {
@@ -19,9 +20,11 @@ struct ly__monitor {
     struct ly__list children; /* the commands that run for it */
     int64_t last;             /* number given to a command last */
     size_t sessions;          /* that it serves */
-    size_t telling;           /* tasks that are telling it something */
-    uint64_t faulty;          /* the session whose work crashed it, by its own last words; 0: it said none */
-    char offence[128];        /* what it did that it may not; "" */
+    struct ly__reported reported;
+    struct ly__counters *counters; /* what it reports is added to these; borrowed; NULL: to none */
+    size_t telling;                /* tasks that are telling it something */
+    uint64_t faulty;   /* the session whose work crashed it, by its own last words; 0: it said none */
+    char offence[128]; /* what it did that it may not; "" */
 };
 
 /* fd: the channel's end; taken on success. Returns 0 or -ENOMEM. */

@@ -73,7 +73,9 @@ static void conclude(struct ly__decider *d, const struct standing *s,
     (void)ly__decider_end(d, s->session, ly_now());
     ly_log(LY_LOG_INFO, "revoke", "a session is ended: its user or its device has lost something",
            LY_STR("user", e->grant.user), LY_STR("from", e->from), LY_INT("session", (int64_t)e->number));
+    const struct ly__entry copy = *e; /* it may end while the trail is written */
     cut(arg, s->session, s->owner);
+    ly__decider_tell(d, &copy, "revoke", "the user or the device has lost something", 0);
 }
 
 static int look(struct ly__decider *d, struct look *k,

@@ -9,6 +9,7 @@
  */
 #include "daemon/serve.h"
 #include "daemon/authority.h"
+#include "daemon/control.h"
 #include "daemon/environment.h"
 #include "daemon/listen.h"
 #include "daemon/network.h"
@@ -34,6 +35,7 @@ struct daemon {
     struct ly__reload reload;
     struct ly__service service;
     struct ly__decider decider;
+    struct ly__controller controller;
     struct ly__environment environment;
     struct ly__listener listeners[LY__LISTEN_MAX];
     size_t nlisteners; /* that are open */
@@ -257,8 +259,20 @@ static int start_network(struct daemon *d)
     return 0;
 }
 
+/* What the server tells of itself, as long as nobody can ask yet. */
+static void open_control(struct daemon *d)
+{
+    struct ly__controller *c = &d->controller;
+    ly__controller_open(c, &d->decider, &d->service, &d->network);
+    for (size_t i = 0; i < d->nlisteners; i++)
+        c->addresses[c->naddresses++] = d->listeners[i].text;
+    for (size_t i = 0; i < d->network.crew.nlisteners; i++)
+        c->addresses[c->naddresses++] = d->network_text[i];
+}
+
 static int start(struct daemon *d)
 {
+    open_control(d);
     for (size_t i = 0; i < d->nlisteners; i++) {
         int r = ly__listener_start(&d->listeners[i], d->ended_fd);
         if (r < 0)

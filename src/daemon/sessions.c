@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/sessions.h"
 #include <lanyard/clock.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 void ly__sessions_open(struct ly__sessions *s)
@@ -78,6 +79,27 @@ void ly__entry_free(struct ly__entry *e)
 {
     ly__login_free(e->login);
     free(e);
+}
+
+void ly__sessions_lock(struct ly__sessions *s)
+{
+    pthread_mutex_lock(&s->lock);
+}
+
+void ly__sessions_unlock(struct ly__sessions *s)
+{
+    pthread_mutex_unlock(&s->lock);
+}
+
+void ly__sessions_note(struct ly__sessions *s, uint64_t number, const void *owner, const char *doing)
+{
+    pthread_mutex_lock(&s->lock);
+    struct ly__entry *e = find(s, number);
+    if (e && e->owner == owner) {
+        snprintf(e->doing, sizeof e->doing, "%s", doing);
+        e->last = e->doing_at = ly_now();
+    }
+    pthread_mutex_unlock(&s->lock);
 }
 
 void ly__sessions_each(struct ly__sessions *s, void (*fn)(void *arg, struct ly__entry *e), void *arg)

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #define LY__SESSIONS_LISTS 256
+#define LY__DOING 128 /* bytes of what a session does, with the zero byte */
 
 /* What has been said in a session so far. */
 enum ly__session_state {
@@ -51,10 +52,15 @@ struct ly__entry {
     char account[LY__USER_ACCOUNT]; /* commands run as this; "": as the server does */
     struct ly__audit_record deed;   /* what it does now */
     char what[32];                  /* the deed's name */
+    int64_t last;                   /* of ly_now(): when it did something last; 0: it has not */
+    char doing[LY__DOING];          /* what runs now, cut; "": nothing */
+    int64_t doing_at;               /* of ly_now(): when that was seen */
 };
 
 struct ly__sessions {
-    pthread_mutex_t lock; /* guards the lists; an entry itself is touched by its session's calls alone */
+    /* Guards the lists, and in an entry what other threads look at: state, device, grant, last and doing.
+     * Only the session's own calls touch the rest, and change those: they need no lock to read them. */
+    pthread_mutex_t lock;
     struct ly__list lists[LY__SESSIONS_LISTS]; /* struct ly__entry.link, by number */
     uint64_t last;                             /* the number given last */
     size_t count;
@@ -75,6 +81,13 @@ struct ly__entry *ly__sessions_find_of(struct ly__sessions *s, uint64_t number, 
 /* Take it out of the books. Freed by ly__entry_free. */
 void ly__sessions_remove(struct ly__sessions *s, struct ly__entry *e);
 void ly__entry_free(struct ly__entry *e);
+
+/* Around changes of what other threads look at. */
+void ly__sessions_lock(struct ly__sessions *s);
+void ly__sessions_unlock(struct ly__sessions *s);
+
+/* Note what a session of owner's does now. One that is gone is nothing. */
+void ly__sessions_note(struct ly__sessions *s, uint64_t number, const void *owner, const char *doing);
 
 /* Call fn for each with the lock held: fn neither waits nor uses the books. */
 void ly__sessions_each(struct ly__sessions *s, void (*fn)(void *arg, struct ly__entry *e), void *arg);

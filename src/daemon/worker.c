@@ -6,6 +6,7 @@
 #include "daemon/worker.h"
 #include "daemon/asker.h"
 #include "daemon/fault.h"
+#include "daemon/report.h"
 #include "daemon/sandbox.h"
 #include "daemon/setup.h"
 #include "service/service.h"
@@ -130,6 +131,18 @@ static int take(struct worker *w, struct ly__message *m)
     return LY_EFIELD;
 }
 
+#define REPORT_MS 1000
+
+static int report(void *arg)
+{
+    struct worker *w = arg;
+    struct ly__reporter r = {.service = &w->service, .channel = &w->asker.channel};
+    ly_set_name("reports");
+    while (ly_sleep(REPORT_MS) == 0 && ly__report_send(&r) >= 0)
+        ;
+    return 0;
+}
+
 /* Serve until the supervisor closes the channel, which it does once the last session is over. */
 static int run(void *arg)
 {
@@ -138,6 +151,9 @@ static int run(void *arg)
     int r = ly__fault_watch(ly_sock_fileno(w->asker.channel.sock));
     if (r == 0)
         r = ly_scope_open(&w->sessions, &(struct ly_scope_options){.name = "sessions"});
+    if (r < 0)
+        return r;
+    r = ly_go(w->sessions, report, w);
     if (r < 0)
         return r;
     while ((r = ly__channel_receive(&w->asker.channel, &m)) > 0) {

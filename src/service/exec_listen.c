@@ -75,6 +75,7 @@ static int feed(struct ly__run *run)
         }
         ly_stream_consume(s->stream, (size_t)n);
         s->body -= n;
+        ly__session_received(s, n);
     }
     return ly__session_drop_body(s);
 }

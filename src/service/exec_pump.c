@@ -86,6 +86,7 @@ int ly__pump_rest(struct ly__pump *p)
             return n < 0 ? -errno : 0;
         left -= (int)n;
         r = send_frame(p, (size_t)n);
+        ly__session_sent(p->run->session, n);
     }
     return r;
 }
@@ -108,6 +109,7 @@ static int pump(struct ly__pump *p)
         if (n == LY__EXEC_READ && !p->wide)
             widen(p);
         r = send_frame(p, (size_t)n);
+        ly__session_sent(p->run->session, n);
     }
     return r;
 }

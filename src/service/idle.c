@@ -46,6 +46,25 @@ bool ly__idle_cut(struct ly__idle *idle, uint64_t number)
     return found;
 }
 
+void ly__idle_each_busy(struct ly__idle *idle,
+                        void (*fn)(void *arg, uint64_t number, const struct ly__deed *deed), void *arg)
+{
+    pthread_mutex_lock(&idle->lock);
+    ly__list_each (l, &idle->all) {
+        const struct ly__session *s = ly__container_of(l, struct ly__session, link);
+        if (s->deed)
+            fn(arg, s->number, s->deed);
+    }
+    pthread_mutex_unlock(&idle->lock);
+}
+
+void ly__session_does(struct ly__session *s, const struct ly__deed *deed)
+{
+    pthread_mutex_lock(&s->service->idle.lock);
+    s->deed = deed;
+    pthread_mutex_unlock(&s->service->idle.lock);
+}
+
 void ly__session_enter(struct ly__session *s)
 {
     pthread_mutex_lock(&s->service->idle.lock);

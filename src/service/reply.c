@@ -5,6 +5,16 @@
 
 #define END_MAX 32 /* bytes that end a frame's header */
 
+void ly__session_received(struct ly__session *s, int64_t bytes)
+{
+    atomic_fetch_add_explicit(&s->service->counters.received, (uint64_t)bytes, memory_order_relaxed);
+}
+
+void ly__session_sent(struct ly__session *s, int64_t bytes)
+{
+    atomic_fetch_add_explicit(&s->service->counters.sent, (uint64_t)bytes, memory_order_relaxed);
+}
+
 int ly__session_drop_body(struct ly__session *s)
 {
     /* Counted as it goes: a wait that ends early leaves the framing as it is. */

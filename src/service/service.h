@@ -11,6 +11,7 @@
 
 #include "base/list.h"
 #include "service/service_authority.h"
+#include "service/service_control.h"
 
 #include <lanyard/address.h>
 #include <lanyard/buffer.h>
@@ -45,6 +46,15 @@ void ly__idle_end(struct ly__idle *idle);
 /* End the session of this number now, whatever it does. Returns whether there is one. From any thread. */
 bool ly__idle_cut(struct ly__idle *idle, uint64_t number);
 
+/* Call fn for each session that does something, with what; fn neither waits nor uses the list. */
+void ly__idle_each_busy(struct ly__idle *idle,
+                        void (*fn)(void *arg, uint64_t number, const struct ly__deed *deed), void *arg);
+
+/* What a server has done so far. Each only grows. */
+struct ly__counters {
+    atomic_uint_least64_t requests, received, sent; /* bytes of files, and of commands' input and output */
+};
+
 /* What all connections of a server share. It outlives them, and only the counter and idle change. */
 struct ly__service {
     int root_fd;                     /* the served directory, held open (O_PATH); -1: none is served */
@@ -52,6 +62,8 @@ struct ly__service {
     struct ly__authority *authority; /* who decides; borrowed */
     const char *next_key; /* what announces this machine's next key, a JSON object; NULL: none; borrowed */
     atomic_bool hurry;    /* the server ends at once: commands get no grace */
+    struct ly__counters counters;
+    struct ly__control *control; /* for whoever looks after the server; NULL: none here; borrowed */
     struct ly__idle idle;
 };
 
@@ -64,16 +76,20 @@ struct ly__session {
     struct ly_sock *sock;          /* its socket, whose time-out bounds each wait; borrowed */
     const struct ly_address *peer; /* who asked, for the log; borrowed */
     int root_fd;                   /* what this user sees as the root, held open (O_PATH); -1: nothing */
-    int own_root_fd;      /* the same where it is the user's own directory; -1: it is the service's */
-    int64_t id;           /* the current request's; negative where it could not be read */
-    int result;           /* the current request's: the last error that was sent, else 0 */
-    int exit;             /* of its command, as struct ly__deed has it; -1: it has none */
-    int64_t body;         /* bytes of the current request's own body that nobody has read yet */
-    struct ly_buffer out; /* the answer's header that is being built */
-    bool ended;           /* the connection's last frame has been written */
-    struct ly__list idle; /* in service->idle.waiting while it waits for a request */
-    struct ly__list link; /* in service->idle.all */
+    int own_root_fd;             /* the same where it is the user's own directory; -1: it is the service's */
+    int64_t id;                  /* the current request's; negative where it could not be read */
+    int result;                  /* the current request's: the last error that was sent, else 0 */
+    int exit;                    /* of its command, as struct ly__deed has it; -1: it has none */
+    int64_t body;                /* bytes of the current request's own body that nobody has read yet */
+    struct ly_buffer out;        /* the answer's header that is being built */
+    bool ended;                  /* the connection's last frame has been written */
+    const struct ly__deed *deed; /* what it does, guarded by service->idle.lock; NULL: nothing to be noted */
+    struct ly__list idle;        /* in service->idle.waiting while it waits for a request */
+    struct ly__list link;        /* in service->idle.all */
 };
+
+/* What it does from here on; NULL: nothing. */
+void ly__session_does(struct ly__session *s, const struct ly__deed *deed);
 
 /* It is there, with a number, up to ly__session_leave. */
 void ly__session_enter(struct ly__session *s);
@@ -142,6 +158,10 @@ int ly__session_handle(struct ly_request *rq);
 int ly__session_run(struct ly__service *service, struct ly_sock *sock, const struct ly_address *peer,
                     uint64_t number);
 
+/* Bytes of files, or of a command, have come or gone: count them. */
+void ly__session_received(struct ly__session *s, int64_t bytes);
+void ly__session_sent(struct ly__session *s, int64_t bytes);
+
 #define LY__DEED_OBJECT 512 /* bytes of what is kept of a deed's object, with its zero byte */
 
 /* What a request is about, for the trail: its path or paths, its command. Long ones are cut and end in "...".
@@ -167,6 +187,14 @@ extern const struct ly__service_command ly__files_commands[];
 /* files/requests.c: open a directory below root (O_PATH), made where it is missing. Returns the descriptor or
  * an error. Blocks. */
 int ly__files_directory(int root, const char *path);
+
+/* control.c: status sessions session_kill. */
+extern const struct ly__service_command ly__control_commands[];
+
+/* control_http.c: whether what has come is HTTP, and may be. Then answer it. Returns 0 or an error. Suspends.
+ */
+bool ly__control_is_http(const struct ly__session *s);
+int ly__control_http(struct ly__session *s);
 
 /* exec.c: exec. */
 extern const struct ly__service_command ly__exec_commands[];

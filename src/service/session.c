@@ -94,10 +94,7 @@ static const struct ly__service_command own_commands[] = {
 
 /* Every service's rows. To add a service, add its list. */
 static const struct ly__service_command *const services[] = {
-    own_commands,
-    ly__login_commands,
-    ly__exec_commands,
-    ly__files_commands,
+    own_commands, ly__login_commands, ly__exec_commands, ly__control_commands, ly__files_commands,
 };
 
 static const struct ly__service_command *find(struct ly_json name)
@@ -141,7 +138,9 @@ static int run_noted(struct ly__session *s, const struct ly__service_command *c,
     struct ly__deed deed = {.what = c->name, .object = object, .began = ly_now()};
     ly__deed_object(object, f->header);
     int r = s->grant.roles & c->role ? a->calls->allow(a, s->number, c->name) : LY_EROLE;
+    ly__session_does(s, &deed);
     r = r < 0 ? ly__session_error(s, r, NULL) : c->run(s, f);
+    ly__session_does(s, NULL);
     deed.result = r < 0 ? r : s->result;
     deed.exit = s->exit;
     a->calls->note(a, s->number, &deed);
@@ -164,6 +163,7 @@ static int run_command(struct ly__session *s, const struct ly_frame *f)
 static int run_request(struct ly__session *s, const struct ly_frame *f)
 {
     s->id = -1;
+    atomic_fetch_add_explicit(&s->service->counters.requests, 1, memory_order_relaxed);
     if (ly_json_int(ly_json_get(f->header, "id"), &s->id) < 0 || s->id < 0)
         s->id = -1;
     s->body = f->size;
@@ -224,12 +224,15 @@ static int next(struct ly__session *s)
 
 static int serve(struct ly__session *s)
 {
-    for (;;) {
+    for (bool is_first = true;;) {
         struct ly_frame f;
         int r = next(s);
         if (r <= 0)
             return r;
         s->id = -1;
+        if (is_first && ly__control_is_http(s))
+            return ly__control_http(s);
+        is_first = false;
         r = ly__session_head(s, &f);
         if (r > 0)
             r = run_request(s, &f);

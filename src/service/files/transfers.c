@@ -93,7 +93,14 @@ static int resume_get(void *arg, const char *path, int64_t size, int64_t *offset
     return 0;
 }
 
-static const struct ly__send_hooks get_hooks = {.resume = resume_get};
+static void count_sent(void *arg, const char *path, int64_t bytes)
+{
+    const struct transfer *t = arg;
+    (void)path;
+    ly__session_sent(t->session, bytes);
+}
+
+static const struct ly__send_hooks get_hooks = {.resume = resume_get, .progress = count_sent};
 
 /* A get whose path leads nowhere: an error frame with the path, and the end. */
 static int answer_missing(struct ly__session *s, int error, const char *path)
@@ -158,7 +165,14 @@ static int put_failed(void *arg, int error, const char *text, const char *path)
     return ly__session_error(t->session, error, path);
 }
 
-static const struct ly__receive_hooks put_hooks = {.failed = put_failed};
+static void count_received(void *arg, const char *path, int64_t bytes)
+{
+    const struct transfer *t = arg;
+    (void)path;
+    ly__session_received(t->session, bytes);
+}
+
+static const struct ly__receive_hooks put_hooks = {.failed = put_failed, .progress = count_received};
 
 /* The end of the entries: the answer, or what is wrong with the frame that came instead. */
 static int put_ended(struct ly__session *s, const struct ly_frame *last,

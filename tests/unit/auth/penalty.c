@@ -56,7 +56,7 @@ static int64_t left(struct ly__penalties *p, const char *host, int64_t now)
 static struct ly__penalty_counts counts(struct ly__penalties *p)
 {
     struct ly__penalty_counts c;
-    ly__penalties_count(p, &c);
+    ly__penalties_count(p, 0, &c);
     return c;
 }
 

@@ -21,6 +21,7 @@ static const struct {
     {"fault", "", LY__CONNECTED | LY__STRANGER | LY__LOGGED_IN},
     {"kill", ",\"child\":1,\"signal\":15", 0},
     {"free", ",\"child\":1", 0},
+    {"report", ",\"requests\":1,\"received\":2,\"sent\":3,\"busy\":[]", 0},
 };
 #define MESSAGES (sizeof messages / sizeof *messages)
 
@@ -145,6 +146,10 @@ static int broken_messages(void *arg)
         {"{\"do\":\"end\",\"session\":%lu}", "end: with fields that it does not have"},
         {"{\"do\":\"note\",\"session\":%lu}", "note: with fields that it does not have"},
         {"{\"do\":\"kill\",\"child\":1,\"signal\":9}", "kill: with fields that it does not have"},
+        {"{\"do\":\"report\",\"requests\":-1,\"received\":0,\"sent\":0,\"busy\":[]}",
+         "report: with fields that it does not have"},
+        {"{\"do\":\"report\",\"requests\":0,\"received\":0,\"sent\":0,\"busy\":[{\"session\":%lu}]}",
+         "report: with fields that it does not have"},
         {"{\"do\":\"free\",\"child\":0}", "free: with fields that it does not have"},
         {"{\"do\":\"free\"}", "free: with fields that it does not have"},
     };
