@@ -18,11 +18,11 @@ end
 function __lanyard_options
     set -l words (__lanyard_words)
     set -q words[1]; or return
-    contains -- $words[1] user devices config; and set words $words[1..2]; or set words $words[1]
+    contains -- $words[1] user devices sessions config; and set words $words[1..2]; or set words $words[1]
     lanyard $words --help 2>/dev/null | string match -ra -- '--[a-z][a-z-]+' | sort -u
 end
 
 complete -c lanyard -n 'test (count (__lanyard_words)) -eq 0' -f -a '(__lanyard_commands)'
-complete -c lanyard -n 'contains -- (__lanyard_words)[1] user devices config known; and test (count (__lanyard_words)) -eq 1' -f \
+complete -c lanyard -n 'contains -- (__lanyard_words)[1] user devices sessions config known; and test (count (__lanyard_words)) -eq 1' -f \
     -a '(__lanyard_second)'
 complete -c lanyard -n 'string match -q -- "-*" (commandline -ct)' -f -a '(__lanyard_options)'
