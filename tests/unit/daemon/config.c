@@ -143,9 +143,10 @@ static void a_zero_byte_is_no_text(void **state)
 static void too_many_values_of_a_key_are_told(void **state)
 {
     (void)state;
-    char text[LY__LISTEN_MAX * 16 + 16] = "";
-    for (int i = 0; i <= LY__LISTEN_MAX; i++)
-        (void)strcat(text, "listen=unix:/a\n");
+    static const char line[] = "listen=unix:/a\n";
+    char text[(LY__LISTEN_MAX + 1) * sizeof line] = "";
+    for (size_t i = 0; i <= LY__LISTEN_MAX; i++)
+        memcpy(text + i * (sizeof line - 1), line, sizeof line);
     assert_int_equal(parse(text), LY_EFIELD);
     assert_string_equal(told, "f:17: listen can be given 16 times\n");
 }
