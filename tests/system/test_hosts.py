@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: MIT
+"""Three hosts on a network of namespaces: a server, a client, and somebody between them; and each way in which it fails."""
+
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+import unittest
+
+import hosts
+
+PROGRAM = os.environ["LANYARD"]
+PASSWORD = "correct horse battery"
+WHY_NOT = hosts.why_not()
+MIDDLE = pathlib.Path(__file__).with_name("middle.py")
+
+
+def setUpModule():
+    if not WHY_NOT:
+        HostsCase.network = hosts.Network(PROGRAM)
+        HostsCase.lab, HostsCase.laptop, HostsCase.cafe = map(HostsCase.network.add, ("lab", "laptop", "cafe"))
+        HostsCase.prepare()
+
+
+def tearDownModule():
+    if not WHY_NOT:
+        HostsCase.network.close()
+
+
+@unittest.skipIf(WHY_NOT, WHY_NOT)
+class HostsCase(unittest.TestCase):
+    """lab is served; the laptop's key is ada's there; the cafe is the one in the middle."""
+
+    @classmethod
+    def prepare(cls):
+        lab = cls.lab
+        lab.do("chown", "nobody:nogroup", "/srv")
+        lab.do("chmod", "755", "/srv")
+        for name, roles in (("ada", "read,write,exec"), ("ben", "read")):
+            lab.do("lanyard", "user", "add", name, "--roles", roles, "--account", "nobody", "--password-stdin",
+                   text=PASSWORD + "\n")
+        for host in (cls.laptop, cls.cafe):
+            host.write("/run/password", PASSWORD + "\n")
+            host.write("/run/wrong", "a guess\n")
+        cls.serve()
+        code = lab.do("lanyard", "user", "pair", "ada").split()[-1]
+        cls.laptop.do("lanyard", "pair", "--code-stdin", "lab", text=code + "\n")
+
+    @classmethod
+    def serve(cls, *options):
+        lab = cls.lab
+        lab.write("/run/log", "")
+        cls.server = lab.start("sh", "-c", 'exec lanyard serve --root /srv --listen tls://0.0.0.0 --exempt 10.77.0.0/24 "$@"'
+                               " >/run/log 2>&1", "sh", *options)
+        lab.wait_for("/run/log", "this machine is")
+
+    @classmethod
+    def stop(cls, number=signal.SIGTERM):
+        cls.server.send_signal(number)
+        cls.server.wait(hosts.PATIENCE)
+
+    def lanyard(self, *arguments, host=None, status=0, words="", **options):
+        """Run it on the laptop; gives its output."""
+        done = (host or self.laptop).run("lanyard", *arguments, **options)
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        self.assertIn(words, done.stderr)
+        self.assertNotIn("Sanitizer", done.stderr)
+        return done.stdout
+
+    def relay(self, how, *arguments):
+        """A relay on the cafe that the laptop takes for lab."""
+        self.cafe.write("/run/relay", "")
+        relay = self.cafe.start("sh", "-c", 'exec "$@" >/run/relay 2>&1', "sh", sys.executable, MIDDLE, how, self.lab.address,
+                                *arguments)
+        self.addCleanup(relay.wait)
+        self.addCleanup(relay.terminate)
+        self.cafe.wait_for("/run/relay", "listening")
+        self.laptop.know({"lab": self.cafe.address})
+        self.addCleanup(self.laptop.know, {"lab": self.lab.address})
+        return relay
+
+
+class Between(HostsCase):
+    def test_a_relay_that_passes_bytes_on_changes_nothing(self):
+        self.relay("pass")
+        self.assertEqual(self.lanyard("exec", "--batch", "lab", "--", "echo", "hi"), "hi\n")
+        self.lanyard("exec", "--batch", "--password-file", "/run/password", "ben@lab", "--", "id", status=255, words="role")
+
+    def test_a_relay_that_ends_tls_has_another_key_and_gets_nothing(self):
+        self.relay("terminate")
+        for arguments in (("exec", "lab", "--", "id"), ("exec", "--password-file", "/run/password", "ada@lab", "--", "id")):
+            self.lanyard(*arguments, status=255, words="HAS ANOTHER KEY THAN BEFORE; nothing was sent to it")
+        self.assertNotIn("passed", self.cafe.do("cat", "/run/relay"))
+
+    def test_a_login_through_a_relay_that_ends_tls_fails_even_if_it_is_trusted(self):
+        self.relay("terminate")
+        host = self.laptop
+        done = host.run("lanyard", "ls", "--accept-new", "--password-file", "/run/password", "ada@lab:",
+                        environment={"LANYARD_STATE": "/run/fresh"})
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("somebody stands between", done.stderr)
+        self.assertIn("passed", self.cafe.do("cat", "/run/relay"))
+        self.assertEqual(done.stdout, "")
+
+    def test_a_pairing_through_a_relay_that_ends_tls_fails(self):
+        self.relay("terminate")
+        code = self.lab.do("lanyard", "user", "pair", "ada").split()[-1]
+        before = self.lab.do("lanyard", "devices", "--json")
+        done = self.laptop.run("lanyard", "pair", "--accept-new", "--code-stdin", "lab", text=code + "\n",
+                               environment={"LANYARD_STATE": "/run/fresh2"})
+        self.assertNotEqual(done.returncode, 0)
+        self.assertEqual(self.lab.do("lanyard", "devices", "--json"), before)
+
+    def test_a_relay_that_cuts_is_noticed(self):
+        self.lab.do("sh", "-c", "head -c 3000000 /dev/urandom > /srv/large")
+        self.relay("cut", "500000")
+        done = self.laptop.run("lanyard", "get", "lab:large", "cut")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertNotEqual(done.stderr, "")
+        self.assertFalse(self.laptop.run("ls", "cut").stdout)
+        done = self.laptop.run("lanyard", "exec", "lab", "--", "head", "-c", "3000000", "/dev/zero")
+        self.assertEqual(done.returncode, 255)
+        self.assertLess(len(done.stdout), 3000000)
+
+
+class Failures(HostsCase):
+    def test_no_route(self):
+        self.lanyard("exec", "--connect-timeout", "2", "10.99.0.1", "--", "id", status=255, words="10.99.0.1:7433")
+
+    def test_a_host_that_is_off(self):
+        self.lanyard("exec", "--connect-timeout", "500ms", "10.77.0.77", "--", "id", status=255, words="cannot connect")
+
+    def test_a_port_where_nothing_listens(self):
+        self.lanyard("exec", "lab:7", "--", "id", status=255, words="nothing listens there")
+
+    def test_a_name_that_is_none(self):
+        self.lanyard("exec", "nowhere", "--", "id", status=255, words="nowhere")
+
+    def test_a_wrong_password(self):
+        self.lanyard("exec", "--password-file", "/run/wrong", "ben@lab", "--", "id", status=255, words="login as ben has failed")
+
+    def test_a_missing_role(self):
+        self.lanyard("exec", "--password-file", "/run/password", "ben@lab", "--", "id", status=255, words="do not have the role")
+
+    def test_a_stranger(self):
+        self.lanyard("exec", "--batch", "lab", "--", "id", host=self.cafe, status=255, words="is not known here")
+
+    def test_only_tls_1_3_is_spoken(self):
+        text = re.sub(r"\x1b\[[0-9;]*m", "", self.laptop.do("sslscan", "--no-colour", "--no-check-certificate", "lab:7433"))
+        found = dict(re.findall(r"^(SSLv\d|TLSv1\.\d)\s+(enabled|disabled)$", text, re.MULTILINE))
+        self.assertEqual(found, {"SSLv2": "disabled", "SSLv3": "disabled", "TLSv1.0": "disabled", "TLSv1.1": "disabled",
+                                 "TLSv1.2": "disabled", "TLSv1.3": "enabled"}, text)
+        self.assertNotRegex(text, r"vulnerable to heartbleed(?<!not vulnerable to heartbleed)")
+        self.assertEqual(set(re.findall(r"(TLSv1\.\d)\s+\d+ bits", text)), {"TLSv1.3"})
+
+
+class Ends(HostsCase):
+    """A server that is killed in the middle."""
+
+    def tearDown(self):
+        self.stop()
+        self.serve()
+
+    def kill_during(self, *arguments, until):
+        for host in (self.lab, self.laptop):
+            host.do("touch", "/run/hosts/mark")
+        client = subprocess.Popen(self.laptop.inside("lanyard", *arguments), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, env=self.laptop.environment, start_new_session=True)
+        self.addCleanup(client.kill)
+        until(client)
+        self.server.kill()
+        self.server.wait()
+        out, err = client.communicate(timeout=hosts.PATIENCE)
+        self.assertNotEqual(client.returncode, 0)
+        self.assertNotEqual(err, b"")
+        return out, err
+
+    def test_during_an_exec(self):
+        found = []
+        self.kill_during("exec", "lab", "--", "sh", "-c", "echo $$; exec sleep 600",
+                         until=lambda client: found.append(int(client.stdout.readline())))
+        os.kill(found[0], signal.SIGKILL)  # nobody is left who could end it
+
+    def test_during_a_get(self):
+        self.lab.do("sh", "-c", "head -c 2000000000 /dev/zero > /srv/huge")
+        self.addCleanup(self.lab.do, "rm", "/srv/huge")
+        self.kill_during("get", "-q", "lab:huge", "arrived",
+                         until=lambda _: self.wait_until_growing(self.laptop, "/home/ada"))
+        self.assertEqual(self.laptop.run("find", "/home/ada", "-name", "arrived").stdout, "")
+
+    def test_during_a_put(self):
+        self.laptop.do("sh", "-c", "head -c 2000000000 /dev/zero > /home/ada/huge")
+        self.addCleanup(self.laptop.do, "rm", "/home/ada/huge")
+        self.kill_during("put", "-q", "huge", "lab:sent", until=lambda _: self.wait_until_growing(self.lab, "/srv"))
+        self.assertEqual(self.lab.run("find", "/srv", "-name", "sent").stdout, "")
+
+    def wait_until_growing(self, host, folder):
+        """Until there is a hidden or partial file with something in it, of less than its final size."""
+        end = time.monotonic() + 30
+        while not host.run("find", folder, "-type", "f", "-size", "+3M", "-size", "-1900M", "-newer", "/run/hosts/mark").stdout:
+            self.assertLess(time.monotonic(), end, "nothing arrives")
+
+
+if __name__ == "__main__":
+    unittest.main()
