@@ -150,7 +150,7 @@ class BadInput(ServerCase):
                 client.kill()
 
     def test_other_protocols_are_closed_without_a_word(self):
-        for data in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"):
+        for data in (b"POST / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"):
             connection = self.connect()
             connection.send_bytes(data)
             self.assertTrue(connection.ended())
