@@ -164,7 +164,7 @@ static int run(void *arg)
     }
     ly__asker_lose(&w->asker);
     ly_scope_close(w->sessions);
-    return r;
+    return r == -ECANCELED ? 0 : r; /* all is ended at once, this task with the sessions */
 }
 
 /* ---- giving up rights ---- */

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+"""Thousands who connect and say nothing: what that costs those who have logged in, and the server's memory."""
+
+import contextlib
+import os
+import pathlib
+import resource
+import socket
+import statistics
+import time
+import unittest
+
+from peer import PATIENCE
+from test_network import ME, NetworkServer
+from tls_peer import Closed, Tls, scram
+
+STRANGERS = 10000
+ROUNDS = 31
+
+
+def memory(pids):
+    """Bytes that are these processes' own (PSS would share them out)."""
+    total = 0
+    for pid in pids:
+        for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith(("RssAnon:", "RssShmem:")):
+                total += int(line.split()[1]) * 1024
+    return total
+
+
+class Strangers(unittest.TestCase):
+    def setUp(self):
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+        wanted = min(limits[1], STRANGERS + 1000)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, limits[1]))
+        self.count = min(STRANGERS, wanted - 500)
+        self.server = NetworkServer("--login-time", "60").ready()
+        self.addCleanup(self.server.remove)
+        self.addCleanup(self.server.stop)
+        self.server.add_user("ann", "exec", "--account", ME)
+        self.connection = Tls(self.server.port)
+        self.addCleanup(self.connection.close)
+        self.assertTrue(scram(self.connection, "ann", "correct horse battery")["ok"])
+
+    def time_exec(self):
+        """The middle one of some, in seconds."""
+        times = []
+        for _ in range(ROUNDS):
+            began = time.perf_counter()
+            self.assertEqual(self.connection.run("true")[0]["exit"], 0)
+            times.append(time.perf_counter() - began)
+        return statistics.median(times)
+
+    def come(self, held):
+        """They come from all of 127.0.0.0/8, and hold what they get."""
+        for i in range(self.count):
+            s = socket.socket()
+            held.enter_context(s)
+            s.bind((f"127.{1 + i % 200}.{i // 200 % 250}.2", 0))
+            s.settimeout(PATIENCE)
+            s.connect(("127.0.0.1", self.server.port))
+
+    def await_gate(self):
+        """Who comes after they have gone gets in, once the server has seen that they have."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            with contextlib.suppress(Closed, ConnectionError):
+                connection = Tls(self.server.port)
+                self.addCleanup(connection.close)
+                self.assertTrue(scram(connection, "ann", "correct horse battery")["ok"])
+                return
+            self.assertLess(time.monotonic(), deadline)
+
+    def test_they_cost_who_is_logged_in_little_and_the_server_little_memory(self):
+        pids = [self.server.pid, *self.server.workers()]
+        before, quiet = memory(pids), self.time_exec()
+        with contextlib.ExitStack() as held:
+            self.come(held)
+            busy, after = self.time_exec(), memory(pids)
+        print(f"# exec {quiet * 1000:.2f} ms, with {self.count} strangers {busy * 1000:.2f} ms; "
+              f"{(after - before) / 1e6:.1f} MB more")
+        if not os.environ.get("LY_SANITIZED"):
+            self.assertLess(after - before, 40_000_000)
+        self.assertLess(busy, 4 * quiet + 0.05)  # gross slowness only: time is the benchmarks' business
+        self.await_gate()
+
+
+if __name__ == "__main__":
+    unittest.main()
