@@ -32,6 +32,10 @@ void ly__say_remote(const char *command, struct ly_json header)
 {
     char text[TEXT_MAX], path[TEXT_MAX];
     const char *what = ly__remote_text(header, text, sizeof text);
+    if (strcmp(command, "exec") == 0 && ly_json_equal(ly_json_get(header, "error"), "LY_EROLE"))
+        what =
+            "you do not have the role that this needs, or no account to run commands as; there, 'lanyard user role' "
+            "gives both";
     const char *where = field(header, "path", path, sizeof path, "");
     ly__cli_say(command, "%s%s%s", where, *where ? ": " : "", what);
 }

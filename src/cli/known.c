@@ -155,7 +155,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     else if (key == ARGP_KEY_ARG && state->arg_num == 1) {
         c->has_peer = true;
         if (ly__peer_parse(&c->peer, arg, strlen(arg)) < 0)
-            argp_error(state, "the host is not of the form HOST[:PORT][#ID]");
+            argp_error(
+                state,
+                "the host is not of the form HOST[:PORT][#ID], with all eight groups of the ID if there is one");
     } else if (key == ARGP_KEY_END)
         check_complete(c, state);
     else

@@ -18,7 +18,8 @@ static const struct argp_option options[] = {
     {"roles", 'r', "ROLES", 0,
      "What the user may do: read, write, exec, chat, admin, with commas; or all, or none", 1},
     {"account", KEY_ACCOUNT, "OSUSER", 0,
-     "Commands run as this account of the system, where the server runs as root. \"\": as the server's settings say",
+     "Commands run as this account of the system. \"\": none; a server that runs as root then runs no commands "
+     "for the user",
      1},
     {"directory", KEY_DIRECTORY, "DIR", 0, "Serve the user this directory. \"\": what is served to all", 1},
     {"sessions", KEY_SESSIONS, "N", 0, "Sessions that may be open at once. 0: as the server's settings say",

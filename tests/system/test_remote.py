@@ -329,6 +329,7 @@ class Logins(ClientCase):
         for arguments, status in ((("exec", host, "--", "true"), 255), (("ls", f"{host}:"), 1)):
             self.lanyard(*arguments, status=status, environment={"LANYARD_PASSWORD_FILE": self.password_file()})
             self.assertIn("you do not have the role that this needs", self.said)
+            self.assertEqual("or no account to run commands as" in self.said, arguments[0] == "exec", self.said)
 
 
 class Devices(ClientCase):
