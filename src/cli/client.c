@@ -226,7 +226,7 @@ static int say_greeting(struct ly__client *c, int error, const struct ly_frame *
     if (error == LY_EREMOTE)
         ly__say_remote(c->command, f->header);
     else
-        ly__cli_say(c->command, "%s: %s", c->address, ly__client_why(c, error, why));
+        ly__cli_say(c->command, "%s: %s", c->address, ly__client_why(error, why));
     return lose(c, error);
 }
 

@@ -92,6 +92,6 @@ int ly__client_reopen(struct ly__client *c);
 
 /* client_tls.c: why a connection failed, in a sentence behind the server's name. buf: LY__WHY bytes. */
 #define LY__WHY 400
-const char *ly__client_why(const struct ly__client *c, int error, char *buf);
+const char *ly__client_why(int error, char *buf);
 
 #endif

@@ -111,7 +111,7 @@ static void say_failure(const struct ly__client *c, const char *name, int error,
     else if (error == LY_EREMOTE)
         ly__say_remote(c->command, f->header);
     else
-        ly__cli_say(c->command, "%s: %s", c->address, text ? text : ly__client_why(c, error, why));
+        ly__cli_say(c->command, "%s: %s", c->address, text ? text : ly__client_why(error, why));
 }
 
 static void say_no_way(const struct ly__client *c, const char *name)

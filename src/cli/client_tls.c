@@ -57,7 +57,7 @@ static const char *explain(int error)
     }
 }
 
-const char *ly__client_why(const struct ly__client *c, int error, char *buf)
+const char *ly__client_why(int error, char *buf)
 {
     if (error == -ETIMEDOUT)
         snprintf(buf, LY__WHY, "no answer within %.3g s", (double)ly__client_options.connect_ms / 1000);
@@ -65,7 +65,6 @@ const char *ly__client_why(const struct ly__client *c, int error, char *buf)
         snprintf(buf, LY__WHY, "it refuses this login");
     else
         snprintf(buf, LY__WHY, "%s", explain(error));
-    (void)c;
     return buf;
 }
 
@@ -75,7 +74,7 @@ static void say_failure(const struct ly__client *c, const struct ly_sock *sock, 
     if (sock && error == LY_ETLS)
         ly_tls_why(sock, tls, sizeof tls);
     if (!*tls)
-        ly__cli_say(c->command, "cannot connect to %s: %s", c->address, ly__client_why(c, error, why));
+        ly__cli_say(c->command, "cannot connect to %s: %s", c->address, ly__client_why(error, why));
     else if (is_other_protocol(tls))
         ly__cli_say(c->command, "cannot connect to %s: what answers there does not speak TLS", c->address);
     else

@@ -100,7 +100,7 @@ static int say_failure(const struct ly__client *c, int error, const struct ly_fr
     else if (error == LY_EREMOTE)
         ly__say_remote("pair", f->header);
     else
-        ly__cli_say("pair", "%s: %s", c->address, ly__client_why(c, error, why));
+        ly__cli_say("pair", "%s: %s", c->address, ly__client_why(error, why));
     return error;
 }
 
