@@ -122,8 +122,8 @@ class Host:
         return done.stdout
 
     def start(self, *argv, **options):
-        """Start what lasts; it ends with the host."""
-        process = subprocess.Popen(self.inside(*argv), stdin=subprocess.DEVNULL, env=self.environment, start_new_session=True,
+        """Start what lasts; it ends with the host, and with this process whatever happens."""
+        process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *self.inside(*argv)], stdin=subprocess.DEVNULL, env=self.environment, start_new_session=True,
                                    **options)
         self.started.append(process)
         return process
