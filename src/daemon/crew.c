@@ -364,7 +364,8 @@ static void set_level(struct ly__crew *c, enum ly_log_level level)
     }
 }
 
-static void obey(struct ly__crew *c)
+/* Take orders until one is to stop. Returns whether at once. */
+static bool obey(struct ly__crew *c)
 {
     struct order o;
     while (ly_chan_recv(c->orders, &o, LY_FOREVER) == 0) {
@@ -378,12 +379,9 @@ static void obey(struct ly__crew *c)
             set_level(c, o.level);
             continue;
         }
-        c->stopping = true;
-        ly_scope_cancel(c->accepting);
-        tell_all(c, o.kind == STOP_AT_ONCE);
-        drain(c);
-        return;
+        return o.kind == STOP_AT_ONCE;
     }
+    return true;
 }
 
 /* ---- the whole ---- */
@@ -401,9 +399,12 @@ static int accept_all(struct ly__crew *c, struct acceptor *acceptors)
         r = ly_go(c->accepting, watch_deadlines, c);
     if (r == 0)
         r = ly_go(c->accepting, watch_revocations, c);
-    if (r == 0)
-        obey(c);
-    ly_scope_close(c->accepting);
+    bool at_once = r < 0 || obey(c);
+    c->stopping = true;
+    ly_scope_close(c->accepting); /* nobody new; what follows waits, so it stands outside */
+    tell_all(c, at_once);
+    if (!at_once)
+        drain(c);
     return r;
 }
 

@@ -371,6 +371,42 @@ class Workers(NetworkCase):
         self.assertEqual(body, b"some bytes", header)
 
 
+class Ending(unittest.TestCase):
+    def begin(self, *argv):
+        """A server of its own, and a connection in which a command runs that has begun."""
+        self.server = NetworkServer("--exempt", "127.0.0.0/8").ready()
+        self.addCleanup(self.server.remove)
+        self.server.add_user("ann", "exec", "--account", ME)
+        connection, idle = Tls(self.server.port), Tls(self.server.port)
+        for each in (connection, idle):
+            self.addCleanup(each.close)
+            self.assertTrue(scram(each, "ann", PASSWORD)["ok"])
+        connection.send_frame({"cmd": "exec", "id": 9, "argv": argv, "stdin": True})
+        self.assertTrue(connection.receive_frame()[0]["started"])
+        return connection, idle
+
+    def test_running_commands_may_finish_and_idle_sessions_end(self):
+        connection, idle = self.begin("cat")
+        self.server.process.send_signal(signal.SIGTERM)
+        self.server.wait_for("running requests may finish")
+        with self.assertRaises(Closed):
+            idle.receive(1)
+        connection.send_frame({"id": 9, "stream": "in", "end": True}, b"late")
+        self.assertEqual(connection.receive_frame()[1], b"late")
+        self.assertEqual(connection.receive_frame()[0]["exit"], 0)
+        self.assertEqual(self.server.process.wait(PATIENCE), 0)
+
+    def test_a_second_signal_ends_them_at_once(self):
+        connection, _ = self.begin("sleep", "600")
+        self.server.process.send_signal(signal.SIGTERM)
+        self.server.wait_for("running requests may finish")
+        self.server.process.send_signal(signal.SIGTERM)
+        with self.assertRaises(Closed):
+            while True:
+                connection.receive_frame()
+        self.assertEqual(self.server.process.wait(PATIENCE), 0)
+
+
 class Strangers(NetworkCase):
     options = ("--login-time", "1")
 
