@@ -42,7 +42,8 @@ static int rig_request(struct ly__session *s)
 
 static int rig_session(void *arg)
 {
-    struct ly__session s = {.id = -1};
+    static struct ly__service service;
+    struct ly__session s = {.service = &service, .id = -1};
     struct ly_stream_options options = {.read_size = LY__SESSION_READ, .write_size = LY__SESSION_WRITE};
     (void)arg;
     ly_buffer_init(&s.out, LY_FRAME_HEADER_MAX + 4);
