@@ -5,9 +5,10 @@ import hashlib
 import hmac
 import json
 import pathlib
+import queue
 import tempfile
 
-from example_peers import Case, ServerPair, connect, crowd, read_exactly, read_to_end
+from example_peers import PATIENCE, Case, ServerPair, connect, crowd, read_exactly, read_to_end
 
 KEY = "天王盖地虎".encode()
 
@@ -245,8 +246,7 @@ class S33_S112_LoginClient(Case):
 class S34_SendallEquivalent(Case):
     def test_both_ways_send_the_same(self):
         for kind in None, "cut", "glue":
-            received = []
-            port = self.through(kind, self.serve(lambda connection: received.append(read_to_end(connection))))
+            received = queue.Queue()
+            port = self.through(kind, self.serve(lambda connection: received.put(read_to_end(connection))))
             self.assertEqual(self.run_client("004_sendall_equiv_client", port), "")
-            self.doCleanups()
-            self.assertEqual(received, [b"Hello world\n" * 2])
+            self.assertEqual(received.get(timeout=PATIENCE), b"Hello world\n" * 2)
