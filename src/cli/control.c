@@ -50,8 +50,9 @@ static int converse(struct ly__client *c, const char *command, const struct ly__
 {
     struct ly_frame f;
     int r = send_request(c, q);
-    if (r == 0)
-        r = ly_frame_recv(c->stream, &f);
+    if (r < 0)
+        return r;
+    r = ly_frame_recv(c->stream, &f);
     if (r <= 0)
         return r < 0 ? r : LY_EEOF;
     struct ly_json error = ly_json_get(f.header, "error");

@@ -76,11 +76,11 @@ static int send_page(struct ly__session *s, const struct ly_http_head *h, const 
 static int receive(struct ly__session *s, struct ly_http_head *h)
 {
     struct ly_scope *scope;
+    ly_http_head_init(h, LY_HTTP_REQUEST, NULL);
     int r = ly_scope_open(
         &scope, &(struct ly_scope_options){.deadline = ly_deadline(HEAD_MS), .name = "HTTP's head"});
     if (r < 0)
         return r;
-    ly_http_head_init(h, LY_HTTP_REQUEST, NULL);
     r = ly_http_head_recv(s->stream, h);
     ly_scope_close(scope);
     return r;
