@@ -169,7 +169,8 @@ static void end_one(struct ly__controller *c, const struct ly__entry *e, const c
 static int end(struct ly__control *control, uint64_t number, const char *user, uint64_t own, const char *by)
 {
     struct ly__controller *c = controller_of(control);
-    struct choice k = {.number = number, .own = own, .user = user, .room = c->decider->sessions.count + 1};
+    struct choice k = {
+        .number = number, .own = own, .user = user, .room = ly__sessions_count(&c->decider->sessions) + 1};
     k.list = calloc(k.room, sizeof *k.list);
     if (!k.list)
         return -ENOMEM;

@@ -81,7 +81,7 @@ static void conclude(struct ly__decider *d, const struct standing *s,
 static int look(struct ly__decider *d, struct look *k,
                 void (*cut)(void *arg, uint64_t session, const void *owner), void *arg)
 {
-    k->room = d->sessions.count;
+    k->room = ly__sessions_count(&d->sessions);
     k->list = calloc(k->room + 1, sizeof *k->list);
     if (!k->list)
         return -ENOMEM;

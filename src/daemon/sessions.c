@@ -49,6 +49,14 @@ static struct ly__entry *find(struct ly__sessions *s, uint64_t number)
     return NULL;
 }
 
+size_t ly__sessions_count(struct ly__sessions *s)
+{
+    pthread_mutex_lock(&s->lock);
+    size_t n = s->count;
+    pthread_mutex_unlock(&s->lock);
+    return n;
+}
+
 struct ly__entry *ly__sessions_find(struct ly__sessions *s, uint64_t number)
 {
     pthread_mutex_lock(&s->lock);

@@ -72,6 +72,9 @@ void ly__sessions_close(struct ly__sessions *s);
 /* Returns NULL without memory. */
 struct ly__entry *ly__sessions_add(struct ly__sessions *s, const struct ly_address *peer, const void *owner);
 
+/* How many there are. */
+size_t ly__sessions_count(struct ly__sessions *s);
+
 /* The entry of a number; NULL: none. It stays while the session's own calls run. */
 struct ly__entry *ly__sessions_find(struct ly__sessions *s, uint64_t number);
 
