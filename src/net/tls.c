@@ -73,13 +73,14 @@ static bool read_key(SSL_CTX *ssl, BIO *bio)
     return ok;
 }
 
-static int load(SSL_CTX *ssl, const char *file, const char *text, bool (*read)(SSL_CTX *, BIO *))
+static int load(struct ly_tls *t, const char *file, const char *text, bool (*read)(SSL_CTX *, BIO *))
 {
     BIO *bio = NULL;
+    t->reading = file;
     int r = open_pem(&bio, file, text);
     if (r < 0)
         return r;
-    r = read(ssl, bio) ? 0 : LY_ETLS;
+    r = read(t->ssl, bio) ? 0 : LY_ETLS;
     BIO_free(bio);
     return r;
 }
@@ -88,11 +89,11 @@ static int load_own(struct ly_tls *t, const struct ly_tls_options *o)
 {
     if (!o->certificate && !o->certificate_file)
         return 0;
-    int r = load(t->ssl, o->certificate_file, o->certificate, read_certificate);
+    int r = load(t, o->certificate_file, o->certificate, read_certificate);
     if (r == 0 && o->key_object)
         r = SSL_CTX_use_PrivateKey(t->ssl, o->key_object) ? 0 : LY_ETLS;
     else if (r == 0)
-        r = load(t->ssl, o->key_file, o->key, read_key);
+        r = load(t, o->key_file, o->key, read_key);
     return r == 0 && !SSL_CTX_check_private_key(t->ssl) ? LY_ETLS : r;
 }
 
@@ -122,6 +123,7 @@ static int set_trust(struct ly_tls *t, const struct ly_tls_options *o)
     if (mode == SSL_VERIFY_NONE)
         return 0;
     t->verifies = !o->server;
+    t->reading = o->ca_file;
     int ok =
         o->ca_file ? SSL_CTX_load_verify_file(t->ssl, o->ca_file) : SSL_CTX_set_default_verify_paths(t->ssl);
     return ok ? 0 : LY_ETLS;
@@ -204,6 +206,8 @@ static int set_up(struct ly_tls *t, const struct ly_tls_options *o)
     if (r == 0)
         r = set_trust(t, o);
     if (r == 0)
+        t->reading = NULL;
+    if (r == 0)
         r = set_protocols(t, o->alpn);
     if (r == 0 && o->no_tickets) {
         SSL_CTX_set_options(t->ssl, SSL_OP_NO_TICKET);
@@ -239,16 +243,18 @@ void ly__tls_context_free(struct ly_tls *t)
 }
 
 /* Tell what failed; the queue of OpenSSL is empty afterwards. */
-static int tell(const struct ly_tls_options *o, int r)
+static int tell(const struct ly_tls_options *o, const char *reading, int r)
 {
     unsigned long code = 0;
     int meant = ly__tls_failed(&code);
     if (r == LY_ETLS)
         r = meant;
     if (o->why && r < 0) {
-        size_t n = code && r == LY_ETLS ? ly__tls_describe(code, X509_V_OK, o->why, o->why_size) : 0;
-        if (n == 0)
-            snprintf(o->why, o->why_size, "%s", ly_error_text(r));
+        char text[LY_TLS_WHY] = "";
+        if (r == LY_ETLS)
+            ly__tls_describe(code, X509_V_OK, text, sizeof text);
+        snprintf(o->why, o->why_size, "%s%s%s", reading ? reading : "", reading ? ": " : "",
+                 *text ? text : ly_error_text(r));
     }
     return r;
 }
@@ -257,7 +263,7 @@ int ly_tls_open(struct ly_tls **ret_tls, const struct ly_tls_options *options)
 {
     int r = check(options);
     if (r < 0)
-        return tell(options, r);
+        return tell(options, NULL, r);
     struct ly_tls *t = calloc(1, sizeof *t);
     if (!t)
         return -ENOMEM;
@@ -268,8 +274,9 @@ int ly_tls_open(struct ly_tls **ret_tls, const struct ly_tls_options *options)
     ERR_clear_error();
     r = set_up(t, options);
     if (r < 0) {
+        const char *reading = t->reading;
         ly__tls_context_free(t);
-        return tell(options, r);
+        return tell(options, reading, r);
     }
     *ret_tls = t;
     return 0;

@@ -26,6 +26,7 @@ struct ly_tls {
     bool verifies;       /* clients: a certificate has to be for a name */
     unsigned char *alpn; /* servers: the protocols, as they travel; NULL: none */
     unsigned alpn_length;
+    const char *reading; /* while it is opened: the file that is read; NULL: none */
     /* tickets (tls_ticket.c) */
     pthread_mutex_t lock; /* guards keys */
     struct ly__ticket_keys keys[2];

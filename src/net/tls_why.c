@@ -11,6 +11,8 @@ int ly__tls_failed(unsigned long *ret_code)
     unsigned long code = ERR_peek_error();
     int r = LY_ETLS;
     *ret_code = code;
+    if (ERR_SYSTEM_ERROR(code))
+        r = -ERR_GET_REASON(code); /* of a file */
     /* Memory is asked for in many places, and what fails for the want of it is often reported first. */
     while ((code = ERR_get_error()) != 0) {
         if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE)

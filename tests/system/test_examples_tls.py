@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""TLS, ours and others': tls_echo with Python's ssl and with openssl s_client and s_server."""
+"""TLS, ours and others': tls_echo_server and tls_echo_client with Python's ssl and with openssl s_client and s_server."""
 
 import contextlib
 import os
@@ -48,7 +48,7 @@ class Keys(Case):
 class OurServer(Keys):
     def setUp(self):
         super().setUp()
-        self.server = self.start("tls_echo", "serve", "tls://127.0.0.1:0", self.certificate, self.key)
+        self.server = self.start("tls_echo_server", "tls://127.0.0.1:0", self.certificate, self.key)
         self.port = self.server.port()
         self.addCleanup(self.end_server)  # after the connections, which were made later
 
@@ -182,7 +182,7 @@ class TheirServer(Keys):
         self.addCleanup(thread.join, PATIENCE)
 
     def call(self, text, trusted=None, host="127.0.0.1"):
-        program = self.start("tls_echo", "call", f"tls://{host}:{self.port}", trusted or self.certificate)
+        program = self.start("tls_echo_client", f"tls://{host}:{self.port}", trusted or self.certificate)
         program.type(text)
         program.end_input()
         return program
@@ -231,7 +231,7 @@ class OurServerWithRsa(OurServer):
         subprocess.run([OPENSSL, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=localhost", "-addext",
                         "subjectAltName=DNS:localhost", "-keyout", self.key, "-out", self.certificate], check=True,
                        capture_output=True, timeout=PATIENCE)
-        self.server = self.start("tls_echo", "serve", "tls://127.0.0.1:0", self.certificate, self.key)
+        self.server = self.start("tls_echo_server", "tls://127.0.0.1:0", self.certificate, self.key)
         self.port = self.server.port()
         self.addCleanup(self.end_server)
 
