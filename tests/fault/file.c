@@ -90,20 +90,8 @@ static int both(struct ly_scope *scope, struct ly_sock *from, struct ly_sock *to
 
 static int converse(void *arg)
 {
-    struct ly_sock *a, *b;
-    struct ly_scope *scope;
     (void)arg;
-    int r = ly_socketpair(&a, &b);
-    if (r < 0)
-        return r;
-    r = ly_scope_open(&scope, NULL);
-    if (r == 0) {
-        r = both(scope, a, b);
-        ly_scope_close(scope);
-    }
-    ly_sock_free(a);
-    ly_sock_free(b);
-    return r;
+    return over_pair(both);
 }
 
 static void files_survive_each_failure(void **state)
@@ -120,17 +108,10 @@ static void files_survive_calls_of_one_byte(void **state)
     static const char *const calls[] = {"send", "sendmsg", "recv"};
     (void)state;
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
-        for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
-            for (size_t p = 0; p < PLACES; p++) {
-                /* On epoll a short receive says that the socket is empty, and no edge would come. */
-                if (strcmp(calls[i], "recv") == 0 && strcmp(places[p].name, "epoll") == 0)
-                    continue;
-                kind = &kinds[k];
-                assert_int_equal(ly_fault_short(calls[i]), 0);
-                int r = run_at(&places[p], converse, NULL);
-                ly_fault_short(NULL);
-                assert_int_equal(r, 0);
-            }
+        for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+            kind = &kinds[k];
+            in_places_with_short(calls[i], converse, NULL);
+        }
 }
 
 int main(void)

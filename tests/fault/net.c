@@ -245,12 +245,7 @@ static void calls_that_move_one_byte_lose_none(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
         for (size_t a = 0; a < 2; a++)
-            for (size_t p = 0; p < PLACES; p++) {
-                assert_int_equal(ly_fault_short(calls[i]), 0);
-                int r = run_at(&places[p], converse, (void *)(uintptr_t)addresses[a]);
-                ly_fault_short(NULL);
-                assert_int_equal(r, 0);
-            }
+            in_places_with_short(calls[i], converse, (void *)(uintptr_t)addresses[a]);
 }
 
 /* ---- files of Unix sockets ---- */

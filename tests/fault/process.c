@@ -128,12 +128,7 @@ static void a_program_is_fed_and_read_byte_by_byte(void **state)
     static const char *const calls[] = {"read", "write"};
     (void)state;
     for (size_t i = 0; i < 2; i++)
-        for (size_t p = 0; p < PLACES; p++) {
-            assert_int_equal(ly_fault_short(calls[i]), 0);
-            int r = run_at(&places[p], run_program, NULL);
-            ly_fault_short(NULL);
-            assert_int_equal(r, 0);
-        }
+        in_places_with_short(calls[i], run_program, NULL);
 }
 
 int main(void)

@@ -103,20 +103,8 @@ static int hear(struct ly_scope *scope, struct ly_sock *from, struct ly_sock *to
 
 static int converse(void *arg)
 {
-    struct ly_sock *a, *b;
-    struct ly_scope *scope;
     (void)arg;
-    int r = ly_socketpair(&a, &b);
-    if (r < 0)
-        return r;
-    r = ly_scope_open(&scope, NULL);
-    if (r == 0) {
-        r = hear(scope, a, b);
-        ly_scope_close(scope);
-    }
-    ly_sock_free(a);
-    ly_sock_free(b);
-    return r;
+    return over_pair(hear);
 }
 
 static void frames_over_streams_survive_each_failure(void **state)
@@ -130,33 +118,19 @@ static void frames_survive_sends_of_one_byte(void **state)
     static const char *const calls[] = {"send", "sendmsg"};
     (void)state;
     for (size_t i = 0; i < 2; i++)
-        for (size_t p = 0; p < PLACES; p++) {
-            assert_int_equal(ly_fault_short(calls[i]), 0);
-            int r = run_at(&places[p], converse, NULL);
-            ly_fault_short(NULL);
-            assert_int_equal(r, 0);
-        }
+        in_places_with_short(calls[i], converse, NULL);
 }
 
-/* Not on epoll: a short receive says that the socket is empty, and no edge would come for what is left. */
 static void frames_survive_receives_of_one_byte(void **state)
 {
     (void)state;
-    for (size_t p = 0; p < PLACES; p++) {
-        if (strcmp(places[p].name, "epoll") == 0)
-            continue;
-        assert_int_equal(ly_fault_short("recv"), 0);
-        int r = run_at(&places[p], converse, NULL);
-        ly_fault_short(NULL);
-        assert_int_equal(r, 0);
-    }
+    in_places_with_short("recv", converse, NULL);
 }
 
 static int fill_blob(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof blob; i++)
-        blob[i] = (char)(i * 7 + i / 251);
+    fill_pattern(blob, sizeof blob);
     return 0;
 }
 
