@@ -19,11 +19,15 @@
 /* What the callback finds with a session. */
 struct hook {
     bool is_server;
-    void *side; /* a struct ly__scram_server or ly__scram_client */
+    bool is_broken; /* the session cannot be freed */
+    void *side;     /* a struct ly__scram_server or ly__scram_client */
+    Gsasl_session *session;
+    struct hook *next; /* in broken */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static Gsasl *library; /* kept until the process ends */
+static Gsasl *library;      /* kept until the process ends */
+static struct hook *broken; /* likewise: see ly__gsasl_finish */
 
 static int ask(Gsasl *gsasl, Gsasl_session *session, Gsasl_property property)
 {
@@ -69,13 +73,14 @@ int ly__gsasl_start(Gsasl_session **ret_session, bool is_server, const uint8_t b
         free(h);
         return -ENOMEM;
     }
-    *h = (struct hook){is_server, side};
+    *h = (struct hook){.is_server = is_server, .side = side};
     int code = is_server ? gsasl_server_start(g, LY__SCRAM_MECHANISM, &session)
                          : gsasl_client_start(g, LY__SCRAM_MECHANISM, &session);
     if (code != GSASL_OK) {
         free(h);
         return -ENOMEM;
     }
+    h->session = session;
     gsasl_session_hook_set(session, h);
     code = ly__gsasl_set_base64(session, GSASL_CB_TLS_EXPORTER, binding, LY__SCRAM_BINDING);
     if (code != GSASL_OK) {
@@ -92,6 +97,8 @@ int ly__gsasl_step(Gsasl_session *session, const void *message, size_t n, const 
     char *answer = NULL;
     size_t length = 0;
     int code = gsasl_step(session, message, n, &answer, &length);
+    struct hook *h = gsasl_session_hook_get(session);
+    h->is_broken = !h->is_server && (code == GSASL_MALLOC_ERROR || code == GSASL_CRYPTO_ERROR);
     int r = code == GSASL_OK ? 1 : code == GSASL_NEEDS_MORE ? 0 : LY_EDENIED;
     if (code == GSASL_MALLOC_ERROR)
         r = -ENOMEM;
@@ -105,6 +112,19 @@ int ly__gsasl_step(Gsasl_session *session, const void *message, size_t n, const 
     return r;
 }
 
+/*
+ * libgsasl's client frees the proof that it has begun with before it makes the right one, and once more at
+ * the end if it got no memory for that (2.2). Such a session is kept instead: a client meets few of them.
+ */
+static void keep(struct hook *h)
+{
+    h->side = NULL;
+    pthread_mutex_lock(&lock);
+    h->next = broken;
+    broken = h;
+    pthread_mutex_unlock(&lock);
+}
+
 void ly__gsasl_finish(Gsasl_session *session)
 {
     static const Gsasl_property secrets[] = {GSASL_SCRAM_SALTED_PASSWORD, GSASL_SCRAM_SERVERKEY,
@@ -116,7 +136,12 @@ void ly__gsasl_finish(Gsasl_session *session)
         if (text)
             explicit_bzero((void *)(uintptr_t)text, strlen(text)); /* it is the session's, which ends */
     }
-    free(gsasl_session_hook_get(session));
+    struct hook *h = gsasl_session_hook_get(session);
+    if (h->is_broken) {
+        keep(h);
+        return;
+    }
+    free(h);
     gsasl_finish(session);
 }
 
