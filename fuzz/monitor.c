@@ -75,7 +75,7 @@ static int run(void *arg)
     ly__decider_disown(&in->decider, &in->monitor);
     ly__monitor_close(&in->monitor);
     ly_sock_free(in->worker);
-    if (in->decider.sessions.count != 1 || in->decider.commands != 0)
+    if (in->decider.sessions.count != 1 || in->decider.commands.running != 0)
         abort();
     ly__decider_disown(&in->decider, in);
     return 0;
@@ -87,8 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     in = (struct input){.data = data, .size = size};
     in.decider.root_fd = -1;
     in.decider.root = in.decider.home = "/";
-    in.decider.commands_max = 0; /* none is started */
-    ly__decider_open(&in.decider);
+    ly__decider_open(&in.decider); /* no command has a place */
     if (ly_run(run, &in, &(struct ly_run_options){.reactor = "epoll"}) < 0)
         abort();
     ly__decider_close(&in.decider);

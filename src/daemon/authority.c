@@ -284,21 +284,6 @@ static int login(struct ly__authority *a, uint64_t number, const char *mechanism
 
 /* ---- what they do ---- */
 
-/* Take a place among the commands at once. */
-static bool take_place(struct ly__decider *d)
-{
-    if (atomic_fetch_add(&d->commands, 1) < d->commands_max)
-        return true;
-    atomic_fetch_sub(&d->commands, 1);
-    return false;
-}
-
-static void leave_place(void *arg)
-{
-    struct ly__decider *d = arg;
-    atomic_fetch_sub(&d->commands, 1);
-}
-
 static int start_as_user(struct ly__decider *d, const struct ly__entry *e, const struct ly__launch *l,
                          struct ly__child **ret_child, const char **ret_where)
 {
@@ -317,21 +302,23 @@ static int start(struct ly__authority *a, uint64_t number, const struct ly__laun
 {
     struct ly__decider *d = decider_of(a);
     const struct ly__entry *e = ly__sessions_find(&d->sessions, number);
+    struct ly__commands_user *place;
     const char *where = "";
     if (!e || e->state != LY__LOGGED_IN || !(e->grant.roles & LY__EXEC))
         return LY_EROLE;
     if (e->ends_at || (d->asks_first && !e->deed.action))
         return -ECANCELED; /* it is over, or would not be in the trail */
-    if (!take_place(d))
-        return -EAGAIN;
-    int r = start_as_user(d, e, l, ret_child, &where);
+    int r = ly__commands_enter(&d->commands, e->user_id, &place);
+    if (r < 0)
+        return r;
+    r = start_as_user(d, e, l, ret_child, &where);
     if (r < 0) {
-        leave_place(d);
+        ly__commands_leave(place);
         snprintf(ret_where, LY__LAUNCH_WHERE, "%s", where);
         return r;
     }
-    (*ret_child)->freed = leave_place;
-    (*ret_child)->freed_arg = d;
+    (*ret_child)->freed = ly__commands_leave;
+    (*ret_child)->freed_arg = place;
     return 0;
 }
 
@@ -406,10 +393,12 @@ static const struct ly__authority_calls calls = {begin, login, start, allow, not
 void ly__decider_open(struct ly__decider *d)
 {
     d->authority.calls = &calls;
+    ly__commands_open(&d->commands);
     ly__sessions_open(&d->sessions);
 }
 
 void ly__decider_close(struct ly__decider *d)
 {
     ly__sessions_close(&d->sessions);
+    ly__commands_close(&d->commands);
 }

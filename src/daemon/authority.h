@@ -7,19 +7,18 @@
 #ifndef LY_DAEMON_AUTHORITY_H
 #define LY_DAEMON_AUTHORITY_H
 
+#include "daemon/commands.h"
 #include "daemon/sessions.h"
-#include <stdatomic.h>
 
 struct ly__decider {
     struct ly__authority authority; /* what sessions are given */
     struct ly__sessions sessions;
-    int root_fd;              /* the served directory; -1: none */
-    const char *root;         /* its name, for what users have below it; borrowed */
-    const char *home;         /* where commands start without a root; borrowed */
-    const char *const *env;   /* what a command's environment starts from; borrowed */
-    uint64_t files_limit;     /* a command's soft limit of open descriptors; 0: this process's own */
-    atomic_uint commands_max; /* most commands at once */
-    atomic_uint commands;     /* how many run */
+    int root_fd;            /* the served directory; -1: none */
+    const char *root;       /* its name, for what users have below it; borrowed */
+    const char *home;       /* where commands start without a root; borrowed */
+    const char *const *env; /* what a command's environment starts from; borrowed */
+    uint64_t files_limit;   /* a command's soft limit of open descriptors; 0: this process's own */
+    struct ly__commands commands;
     /* borrowed; NULL where nobody comes from the network */
     struct ly__store *store;
     struct ly__failures *failures;
@@ -29,6 +28,7 @@ struct ly__decider {
     bool asks_first;         /* the trail's policy is to refuse what cannot be recorded */
 };
 
+/* commands.most is to be set. */
 void ly__decider_open(struct ly__decider *d);
 void ly__decider_close(struct ly__decider *d);
 

@@ -113,7 +113,7 @@ static int put_head(struct ly__controller *c, struct ly_buffer *b)
         r = ly_json_put_string(b, NULL, c->addresses[i]);
     if (r == 0)
         r = ly_json_close(b, ']');
-    return r < 0 ? r : ly_json_put_int(b, "commands", atomic_load(&c->decider->commands));
+    return r < 0 ? r : ly_json_put_int(b, "commands", atomic_load(&c->decider->commands.running));
 }
 
 int ly__status_put(struct ly__controller *c, struct ly_buffer *json)
@@ -226,7 +226,8 @@ static int put_all(struct ly__controller *c, struct ly_buffer *b, const struct l
     if (r == 0)
         r = put_family(b, "sessions", "gauge", "Open sessions.", "kind", sessions, 3);
     if (r == 0)
-        r = put_metric(b, "commands", "gauge", "Commands that run.", atomic_load(&c->decider->commands));
+        r = put_metric(b, "commands", "gauge", "Commands that run.",
+                       atomic_load(&c->decider->commands.running));
     if (r == 0)
         r = put_guard_metrics(b, f);
     if (r == 0)

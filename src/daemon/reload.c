@@ -48,7 +48,7 @@ static int apply(struct ly__reload *r, const struct ly__serve_options *o)
     int e = r->network->wanted ? apply_gate(r->network, o) : 0;
     if (e < 0)
         return e;
-    atomic_store(&r->decider->commands_max, o->commands_max);
+    atomic_store(&r->decider->commands.most, o->commands_max);
     r->log.level = o->log.level;
     ly_log_setup(&r->log);
     if (r->network->crew.started)

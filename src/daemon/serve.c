@@ -193,7 +193,7 @@ static int open_service(struct daemon *d)
     d->decider.home = d->environment.home;
     d->decider.env = d->environment.list;
     d->service.env = d->environment.list;
-    d->decider.commands_max = d->options.commands_max;
+    atomic_store(&d->decider.commands.most, d->options.commands_max);
     raise_limit(d);
     return open_root(d);
 }

@@ -57,9 +57,9 @@ static int reload(void *arg)
     char changed[256];
     struct ly__reload r = {
         .started = &started, .decider = &decider, .network = &network, .log.fd = *(int *)arg};
-    atomic_store(&decider.commands_max, 1);
+    atomic_store(&decider.commands.most, 1);
     int e = ly__reload(&r, changed, sizeof changed);
-    SWEEP_EXPECT(decider.commands_max == (e < 0 ? 1 : 7));
+    SWEEP_EXPECT(decider.commands.most == (e < 0 ? 1 : 7));
     SWEEP_EXPECT((r.now != NULL) == (e == 0));
     ly__reload_done(&r);
     return e;

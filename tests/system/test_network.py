@@ -252,6 +252,25 @@ class Commands(NetworkCase):
         wait_for_death(pid)
 
 
+class Places(NetworkCase):
+    options = ("--exempt", "127.0.0.0/8", "--max-commands", "4")
+
+    def start(self, connection, number, expected):
+        connection.send_frame({"cmd": "exec", "id": number, "argv": ["cat"], "stdin": True})
+        self.assertIn(expected, connection.receive_frame()[0].items())
+
+    def test_a_user_leaves_half_of_the_places_to_the_others(self):
+        self.server.add_user("joe", "exec", "--account", ME)
+        ann = [self.enter() for _ in range(3)]
+        self.start(ann[0], 1, ("started", True))
+        self.start(ann[1], 1, ("started", True))
+        self.start(ann[2], 1, ("error", "EAGAIN"))
+        self.start(self.enter("joe"), 1, ("started", True))
+        ann[0].send_frame({"id": 1, "kill": 15})
+        self.assertEqual(ann[0].receive_frame()[0]["signal"], 15)
+        self.assertEqual(ann[2].run("echo", "again")[1], b"again\n")
+
+
 class Directories(NetworkCase):
     def test_a_user_with_a_directory_sees_nothing_else(self):
         root = self.server.root

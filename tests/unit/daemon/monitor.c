@@ -406,7 +406,7 @@ static int freed_at_once(void *arg)
         while (kill((pid_t)pid, 0) == 0)
             CHECK(ly_sleep(1) == 0);
     }
-    CHECK(s.decider.commands == 0);
+    CHECK(s.decider.commands.running == 0);
     CHECK(unsupervise(&s) == 0);
     return 0;
 }

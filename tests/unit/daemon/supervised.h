@@ -67,12 +67,12 @@ static int supervise(struct supervised *s)
     s->decider.root_fd = -1;
     s->decider.root = "/";
     s->decider.home = "/";
-    s->decider.commands_max = 64;
     s->decider.store = store;
     s->decider.failures = failures;
     s->decider.penalties = penalties;
     s->decider.admission = admission;
     ly__decider_open(&s->decider);
+    atomic_store(&s->decider.commands.most, 64);
     int r = ly_scope_open(&s->scope, NULL);
     if (r == 0)
         r = ly__channel_pair(fds);
