@@ -263,19 +263,38 @@ static int fail(const char *what, const char *detail)
     return status;
 }
 
+/* A number of an account or a group, up to what ends it. What is none must not be taken for root's. */
+static bool read_number(const char *text, const char *ends, const char **ret_end, uint32_t *ret_number)
+{
+    char *end;
+    unsigned long n = strtoul(text, &end, 10);
+    if (*text < '0' || *text > '9' || n >= UINT32_MAX || !strchr(ends, *end))
+        return false;
+    *ret_end = end;
+    *ret_number = (uint32_t)n;
+    return true;
+}
+
+static bool read_groups(const char *text, gid_t *ret_list, size_t *ret_n)
+{
+    for (size_t n = 0; n < GROUPS_MAX; text++) {
+        if (!read_number(text, ",", &text, &ret_list[n]))
+            return false;
+        *ret_n = ++n;
+        if (!*text)
+            return true;
+    }
+    return false;
+}
+
 static int take_rights(const char *uid, const char *groups)
 {
     gid_t list[GROUPS_MAX];
-    size_t n = 0;
-    uid_t id = (uid_t)strtoul(uid, NULL, 10);
-    for (const char *at = groups; *at && n < GROUPS_MAX; at += *at == ',') {
-        char *end;
-        list[n++] = (gid_t)strtoul(at, &end, 10);
-        if (end == at || (*end && *end != ','))
-            break;
-        at = end;
-    }
-    if (n == 0 || setgroups(n, list) < 0 || setresgid(list[0], list[0], list[0]) < 0)
+    size_t n;
+    uid_t id;
+    errno = EINVAL;
+    if (!read_groups(groups, list, &n) || !read_number(uid, "", &uid, &id) || setgroups(n, list) < 0 ||
+        setresgid(list[0], list[0], list[0]) < 0)
         return -1;
     return setresuid(id, id, id);
 }

@@ -7,31 +7,16 @@
 #define TESTS_UNIT_DAEMON_SUPERVISED_H
 
 #include "daemon/monitor.h"
+#include "tasks.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <lanyard/clock.h>
-#include <lanyard/fiber.h>
 #include <pwd.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <cmocka.h>
-
-/* cmocka's asserts jump, which must not leave a fiber. */
-#define CHECK(condition)                                                \
-    do {                                                                \
-        if (!(condition)) {                                             \
-            print_error("%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            return -1000;                                               \
-        }                                                               \
-    } while (0)
 
 #define PATIENCE_MS 20000
 #define BINDING "\"0000000000000000000000000000000000000000000000000000000000000000\""
@@ -52,7 +37,7 @@ static struct ly__penalties *penalties;
 static struct ly__admission *admission;
 static char account[LY__USER_ACCOUNT]; /* the test's own */
 
-static int run_monitor(void *arg)
+static inline int run_monitor(void *arg)
 {
     struct supervised *s = arg;
     int r = ly__monitor_run(&s->monitor);
@@ -60,7 +45,7 @@ static int run_monitor(void *arg)
     return r;
 }
 
-static int supervise(struct supervised *s)
+static inline int supervise(struct supervised *s)
 {
     int fds[2];
     memset(&s->decider, 0, sizeof s->decider);
@@ -178,11 +163,6 @@ static inline int close_books(void **state)
         unlink(path);
     }
     return rmdir(store_folder);
-}
-
-static inline int in_loop(ly_task_fn *body)
-{
-    return ly_run(body, NULL, &(struct ly_run_options){.reactor = "epoll"});
 }
 
 #endif
