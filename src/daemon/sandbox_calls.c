@@ -28,6 +28,7 @@ static const int allowed[] = {
     CALL(pread64),
     CALL(pwrite64),
     CALL(preadv),
+    CALL(preadv2),
     CALL(pwritev),
     CALL(close),
     CALL(close_range),
