@@ -12,6 +12,8 @@
  * in the processor's cache. That read does not wait (RWF_NOWAIT); where the disk would have to be asked, the
  * chunk is read on the pool instead, and sendfile finds it in memory. If the file changes between the two the
  * hash does not fit what was sent, and the receiver drops the file.
+ * Over TLS, where the kernel has nothing to send from the page cache, the piece that was hashed is encrypted
+ * from the same buffer.
  */
 #include "service/files/transfer.h"
 
@@ -23,6 +25,7 @@
 #include <fcntl.h>
 #include <lanyard/fiber.h>
 #include <lanyard/socket.h>
+#include <lanyard/tls.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -45,6 +48,7 @@ struct outgoing {
     struct ly__hash hash; /* up to hashed */
     int64_t hashed;       /* bytes of the file that are in hash */
     int64_t goal;         /* hash_range: up to where */
+    size_t held;          /* bytes up to hashed that are in scratch, if they are wanted: see send_held */
     bool may_wait;        /* hash_range runs on the pool */
 };
 
@@ -360,7 +364,10 @@ static int hash_range(void *arg)
 
     while (o->hashed < o->goal) {
         int64_t left = o->goal - o->hashed;
-        struct iovec iov = {s->scratch, left < (int64_t)HASH_PIECE ? (size_t)left : HASH_PIECE};
+        if (o->held == HASH_PIECE)
+            o->held = 0; /* not wanted any more */
+        size_t room = HASH_PIECE - o->held;
+        struct iovec iov = {s->scratch + o->held, left < (int64_t)room ? (size_t)left : room};
         ssize_t n = preadv2(o->fd, &iov, 1, o->hashed, o->may_wait ? 0 : RWF_NOWAIT);
         if (n < 0 && errno == EINTR)
             continue;
@@ -368,7 +375,8 @@ static int hash_range(void *arg)
             return 1;
         if (n <= 0)
             return n < 0 ? -errno : LY_ECHANGED;
-        ly__hash_update(&o->hash, s->scratch, (size_t)n);
+        ly__hash_update(&o->hash, iov.iov_base, (size_t)n);
+        o->held += (size_t)n;
         o->hashed += n;
     }
     return 0;
@@ -427,15 +435,28 @@ static int send_zeros(struct ly__send *s, int64_t n)
     return 0;
 }
 
+/* What was hashed last, n bytes, out of the buffer that it was read into. */
+static int64_t send_held(struct ly__send *s, int64_t n)
+{
+    int r = ly_sendall(ly_stream_sock(s->stream), s->scratch, (size_t)n);
+    return r < 0 ? r : n;
+}
+
 /* Send n bytes from at on, hashed. Returns the bytes sent, in *ret_error why they are fewer; or the
- * connection's error. */
+ * connection's error. TLS needs them in memory, where the hash had them a moment ago. */
 static int64_t send_chunk(struct ly__send *s, int64_t at, int64_t n, int *ret_error)
 {
+    bool from_memory = ly_tls_is_on(ly_stream_sock(s->stream));
+    if (from_memory && n > HASH_PIECE)
+        n = HASH_PIECE;
+    s->large.held = 0;
     *ret_error = hash_up_to(s, at + n);
     if (*ret_error == -ECANCELED || *ret_error == -ETIMEDOUT)
         return *ret_error;
     if (*ret_error < 0)
         return 0;
+    if (from_memory)
+        return send_held(s, n);
     int64_t sent = ly_sendfile(ly_stream_sock(s->stream), s->large.fd, at, n);
     if (sent == -EIO) /* the file's, not the connection's */
         sent = 0;

@@ -60,7 +60,8 @@ static int use_files(void)
     int fd = openat(root_fd, "a", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0 || pwrite(fd, "x", 1, 0) != 1 || pread(fd, &byte, 1, 0) != 1 || byte != 'x')
         return 1;
-    /* The C library would say "not supported", as of a file system without it, and each read would go to a thread. */
+    /* The C library would say "not supported", as of a file system without it, and each read would go to a
+     * thread. */
     struct iovec iov = {&byte, 1};
     if (syscall(SYS_preadv2, fd, &iov, 1, 0, 0, RWF_NOWAIT) < 0 && errno == ENOSYS)
         return 5;
