@@ -156,10 +156,11 @@ def resident_bytes(pid):
 
 def descendants(pid):
     """What a process has started, and what that has."""
-    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as children:
-        for child in map(int, children.read().split()):
-            yield child
-            yield from descendants(child)
+    for thread in os.listdir(f"/proc/{pid}/task"):  # a child is listed with the thread that made it
+        with open(f"/proc/{pid}/task/{thread}/children", encoding="ascii") as children:
+            for child in map(int, children.read().split()):
+                yield child
+                yield from descendants(child)
 
 
 def descriptors(pid):
