@@ -13,6 +13,7 @@ declare -A packages=(
     [demo]="iproute2 util-linux"
     [package]="dpkg-dev binutils"
     [fresh]="debootstrap"
+    [units]="qemu-system-x86 e2fsprogs"
 )
 
 say() {
