@@ -23,11 +23,12 @@ enum ly_log_level { LY_LOG_ERROR, LY_LOG_WARNING, LY_LOG_INFO, LY_LOG_DEBUG };
 enum ly_log_format { LY_LOGFMT, LY_LOG_JSON };
 
 /* Every field counts, 0 as well: fd 0 is standard input. Before ly_log_setup it is {2, LY_LOG_INFO,
- * LY_LOGFMT}. */
+ * LY_LOGFMT, false}. */
 struct ly_log_options {
     int fd;                    /* where lines go; borrowed */
     enum ly_log_level level;   /* lines above this level are dropped */
     enum ly_log_format format; /* of each line */
+    bool numbered;             /* each begins with its level as sd-daemon(3) has it, "<3>": for a journal */
 };
 
 /* Set where and how to log, for the whole process. Call before other threads log. */

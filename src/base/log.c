@@ -16,6 +16,7 @@ uint64_t (*ly__log_task_id)(void);
 static atomic_int log_fd = STDERR_FILENO;
 static atomic_int log_level = LY_LOG_INFO;
 static atomic_int log_style = LY_LOGFMT;
+static atomic_bool log_numbered;
 
 static char *debug_areas; /* LY_DEBUG as it was at the first use; NULL: none */
 static pthread_once_t debug_areas_once = PTHREAD_ONCE_INIT;
@@ -25,6 +26,7 @@ void ly_log_setup(const struct ly_log_options *options)
     atomic_store_explicit(&log_fd, options->fd, memory_order_relaxed);
     atomic_store_explicit(&log_level, (int)options->level, memory_order_relaxed);
     atomic_store_explicit(&log_style, (int)options->format, memory_order_relaxed);
+    atomic_store_explicit(&log_numbered, options->numbered, memory_order_relaxed);
 }
 
 static void read_environment(void)
@@ -80,13 +82,26 @@ static void write_line(int fd, const char *line, size_t length)
     }
 }
 
+/* As sd-daemon(3) has them, which are syslog's. Returns how many bytes it is. */
+static size_t put_number(enum ly_log_level level, char *out)
+{
+    static const char numbers[] = {
+        [LY_LOG_ERROR] = '3', [LY_LOG_WARNING] = '4', [LY_LOG_INFO] = '6', [LY_LOG_DEBUG] = '7'};
+    if (!atomic_load_explicit(&log_numbered, memory_order_relaxed) || level >= sizeof numbers)
+        return 0;
+    out[0] = '<';
+    out[1] = numbers[level];
+    out[2] = '>';
+    return 3;
+}
+
 void ly_log_fields(enum ly_log_level level, const char *area, const char *message,
                    const struct ly_log_field *fields)
 {
     if (!ly_log_enabled(level, area))
         return;
     int saved = errno;
-    char line[LY__LOG_LINE_MAX];
+    char line[3 + LY__LOG_LINE_MAX];
     struct ly__log_record record = {
         .level = level,
         .area = area,
@@ -97,7 +112,8 @@ void ly_log_fields(enum ly_log_level level, const char *area, const char *messag
     };
     clock_gettime(CLOCK_REALTIME, &record.time);
     int style = atomic_load_explicit(&log_style, memory_order_relaxed);
-    size_t length = ly__log_format((enum ly_log_format)style, &record, line);
+    size_t length = put_number(level, line);
+    length += ly__log_format((enum ly_log_format)style, &record, line + length);
     write_line(atomic_load_explicit(&log_fd, memory_order_relaxed), line, length);
     errno = saved;
 }

@@ -14,6 +14,7 @@
 #include "daemon/revoke.h"
 #include "daemon/worker.h"
 #include "net/spawn.h"
+#include "service/service_guard.h"
 #include <errno.h>
 #include <lanyard/fiber.h>
 #include <lanyard/log.h>
@@ -45,6 +46,7 @@ struct ly__crew_worker {
     atomic_uint starts; /* how often one was started in this place */
     struct ly__counters counters;
     int64_t backoff_ms;
+    int guarded; /* its place, while it lives */
 };
 
 struct order {
@@ -65,9 +67,11 @@ static int spawn(struct ly__crew_worker *w, int channel, struct ly_pipe **ret_en
     if (r < 0)
         return r;
     w->pid = s.pid;
+    w->guarded = ly__guard_add(s.pid);
     atomic_fetch_add(&w->starts, 1);
     r = ly_pipe_from_fd(ret_end, s.pidfd);
     if (r < 0) {
+        ly__guard_drop(w->guarded);
         kill(s.pid, SIGKILL);
         waitpid(s.pid, NULL, 0);
         close(s.pidfd);
@@ -89,6 +93,7 @@ static int reap(struct ly__crew_worker *w, struct ly_pipe *end, bool at_once)
             kill(w->pid, SIGKILL);
         ly_scope_close(shield);
     }
+    ly__guard_drop(w->guarded);
     while (waitpid(w->pid, &status, 0) < 0 && errno == EINTR)
         ;
     ly_pipe_close(end);

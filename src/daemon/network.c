@@ -2,6 +2,7 @@
 #include "daemon/network.h"
 #include "auth/announcement.h"
 #include "daemon/account.h"
+#include "daemon/notify.h"
 #include "daemon/place.h"
 #include "server/inherit.h"
 #include <errno.h>
@@ -134,6 +135,7 @@ static int make_setup(struct ly__network *n, const struct ly__decider *d, const 
     struct ly_buffer pem;
     *s = (struct ly__setup){.log_level = o->log.level,
                             .log_format = o->log.format,
+                            .log_numbered = ly__notify_is_journal(STDERR_FILENO),
                             .asks_first = d->asks_first,
                             .root_fd = d->root_fd};
     choose_account(s);

@@ -2,9 +2,12 @@
 #include "daemon/notify.h"
 #include <errno.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -28,4 +31,17 @@ int ly__notify(const char *lines)
     int error = r < 0 ? -errno : 0;
     close(fd);
     return error;
+}
+
+/* The manager names the stream that it has given; what this process was started with may have been put
+ * elsewhere since. */
+bool ly__notify_is_journal(int fd)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    char text[48];
+    struct stat st;
+    if (!stream || fstat(fd, &st) < 0)
+        return false;
+    snprintf(text, sizeof text, "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+    return strcmp(text, stream) == 0;
 }

@@ -16,6 +16,7 @@
 #include "daemon/notify.h"
 #include "daemon/place.h"
 #include "daemon/reload.h"
+#include "service/service_guard.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -65,6 +66,7 @@ static int open_log(struct daemon *d)
             return say("cannot open", d->options.log_file, -errno);
         d->log_fd = log.fd = fd;
     }
+    log.numbered = ly__notify_is_journal(log.fd);
     ly_log_setup(&log);
     d->reload.log = log;
     return 0;
@@ -160,6 +162,12 @@ static int open_signals(struct daemon *d)
 }
 
 /* ---- beginning ---- */
+
+static int open_guard(void)
+{
+    int r = ly__guard_open();
+    return r < 0 ? say("cannot start", NULL, r) : 0;
+}
 
 /* A connection is a descriptor: take as many as the system allows. */
 static void raise_limit(struct daemon *d)
@@ -321,6 +329,7 @@ static int close_all(struct daemon *d, int r)
     ly__environment_done(&d->environment);
     ly__idle_close(&d->service.idle);
     ly__decider_close(&d->decider);
+    ly__guard_close();
     return r;
 }
 
@@ -336,6 +345,8 @@ int ly__serve(const struct ly__config *config)
     ly__idle_open(&d.service.idle);
     ly__decider_open(&d.decider);
     int r = open_log(&d);
+    if (r == 0)
+        r = open_guard();
     if (r == 0)
         r = open_signals(&d);
     if (r == 0)

@@ -24,6 +24,8 @@ int ly__setup_send(const struct ly__setup *s, struct ly__channel *c)
         r = ly_json_put_string(&b, "next_key", s->next_key);
     if (r == 0)
         r = ly_json_put_bool(&b, "asks_first", s->asks_first);
+    if (r == 0)
+        r = ly_json_put_bool(&b, "log_numbered", s->log_numbered);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers && r == 0; i++)
         r = ly_json_put_int(&b, numbers[i].name, numbers[i].value);
     if (r == 0)
@@ -41,6 +43,7 @@ static int read_fields(struct ly__setup *s, struct ly_json json)
         ly_json_string(ly_json_get(json, "certificate"), s->certificate, sizeof s->certificate) < 0 ||
         ly_json_string(ly_json_get(json, "next_key"), s->next_key, sizeof s->next_key) < 0 ||
         ly_json_bool(ly_json_get(json, "asks_first"), &s->asks_first) < 0 ||
+        ly_json_bool(ly_json_get(json, "log_numbered"), &s->log_numbered) < 0 ||
         ly_json_int(ly_json_get(json, "uid"), &uid) < 0 || ly_json_int(ly_json_get(json, "gid"), &gid) < 0 ||
         ly_json_int(ly_json_get(json, "log_level"), &level) < 0 ||
         ly_json_int(ly_json_get(json, "log_format"), &format) < 0)

@@ -102,7 +102,8 @@ static void stop(struct worker *w, bool at_once)
 
 static void set_log(struct worker *w, enum ly_log_level level)
 {
-    ly_log_setup(&(struct ly_log_options){.fd = 2, .level = level, .format = w->setup.log_format});
+    ly_log_setup(&(struct ly_log_options){
+        .fd = 2, .level = level, .format = w->setup.log_format, .numbered = w->setup.log_numbered});
 }
 
 static int take(struct worker *w, struct ly__message *m)

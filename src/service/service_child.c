@@ -2,6 +2,7 @@
 /* A command that is a child of this process. */
 #include "service/service_child.h"
 #include "net/pipe.h"
+#include "service/service_guard.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <lanyard/fiber.h>
@@ -12,6 +13,7 @@
 struct own {
     struct ly__child child;
     struct ly_process *process;
+    int guarded; /* its place */
 };
 
 static struct own *own_of(struct ly__child *c)
@@ -43,6 +45,7 @@ static void let_go_of_own(struct ly__child *c)
 
 static void free_own(struct ly__child *c)
 {
+    ly__guard_drop(own_of(c)->guarded);
     ly_process_free(own_of(c)->process);
     if (c->freed)
         c->freed(c->freed_arg);
@@ -101,6 +104,7 @@ static int spawn(struct own *own, const struct ly__launch *l, int cwd)
                                                                        .new_group = true});
     if (r < 0)
         return r;
+    own->guarded = ly__guard_add(ly_process_pid(own->process));
     own->child = (struct ly__child){.calls = &own_calls,
                                     .pid = ly_process_pid(own->process),
                                     .in = ly_process_stdin(own->process),

@@ -425,6 +425,16 @@ class Ending(unittest.TestCase):
                 connection.receive_frame()
         self.assertEqual(self.server.process.wait(PATIENCE), 0)
 
+    def test_workers_and_commands_are_gone_when_their_supervisor_is(self):
+        connection, _ = self.begin("sh", "-c", "trap '' HUP TERM; sleep 600 & echo $$ $!; wait; sleep 600")
+        pids = list(map(int, connection.receive_frame()[1].split())) + self.server.workers()
+        self.assertGreater(len(pids), 2)
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)  # so that none of them ends by itself
+        self.server.process.kill()
+        for pid in pids:
+            wait_for_death(pid)
+
 
 class Strangers(NetworkCase):
     options = ("--login-time", "1")

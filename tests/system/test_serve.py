@@ -395,6 +395,29 @@ class Life(unittest.TestCase):
             self.assertEqual(server.stop(), 0)
             wait_for_death(pid)
 
+    def test_commands_are_gone_when_their_server_is(self):
+        server = self.serve()
+        with Connection(server.address) as connection:
+            connection.start({"shell": "trap '' HUP TERM; sleep 600 & echo $$ $!; wait; sleep 600"})
+            pids = list(map(int, connection.receive()[1].split()))
+            guard = self.guard_of(server)
+            server.process.kill()
+            for pid in [*pids, guard]:
+                wait_for_death(pid)
+
+    def guard_of(self, server):
+        """The process that outlives the server to end its commands; it keeps nothing of the server's open but its end of a pipe."""
+        children = pathlib.Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+        guard, = (int(pid) for pid in children if pathlib.Path(f"/proc/{pid}/comm").read_text() == "lanyard-guard\n")
+        self.assertEqual([os.readlink(fd).split(":")[0] for fd in pathlib.Path(f"/proc/{guard}/fd").iterdir()], ["pipe"])
+        return guard
+
+    def test_the_guard_ends_with_the_server(self):
+        server = self.serve()
+        guard = self.guard_of(server)
+        self.check_ended(server)
+        self.assertFalse(pathlib.Path(f"/proc/{guard}").exists())
+
     def test_a_stale_socket_is_replaced_and_a_live_one_is_not(self):
         server = self.serve()
         other = cli("serve", "--root", str(server.root), "--listen", server.address)
@@ -465,6 +488,23 @@ class Life(unittest.TestCase):
         server.process.send_signal(signal.SIGTERM)
         self.assertEqual(notify(), ["STOPPING=1"])
         self.check_ended(server)
+
+    def test_the_journal_gets_levels(self):
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        status = os.fstat(writer)
+        for stream, begin in ((f"{status.st_dev}:{status.st_ino}", b"<6>time="), (f"{status.st_dev}:{status.st_ino + 1}", b"time=")):
+            with tempfile.TemporaryDirectory(prefix="ly") as folder:
+                process = subprocess.Popen([PROGRAM, "serve", "--root", folder, "--listen", f"unix:{folder}/s"], stdin=subprocess.DEVNULL,
+                                           stderr=writer, env=os.environ | {"JOURNAL_STREAM": stream})
+                said = b""
+                while b" on unix:" not in said:
+                    said += os.read(reader, 4096)
+                process.terminate()
+                self.assertEqual(process.wait(PATIENCE), 0)
+                lines = os.read(reader, 4096).splitlines()
+                self.assertTrue(all(line.startswith(begin) for line in lines), lines)
+        os.close(writer)
 
     def test_out_of_descriptors_accepting_pauses_and_goes_on(self):
         def few():

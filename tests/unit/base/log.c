@@ -148,6 +148,20 @@ static void log_to(int fd, enum ly_log_level level)
     ly_log_setup(&(struct ly_log_options){.fd = fd, .level = level, .format = LY_LOGFMT});
 }
 
+static void a_line_begins_with_the_number_of_its_level_where_that_is_wanted(void **state)
+{
+    static const char *const begins[] = {"<3>time=", "<4>time=", "<6>time=", "<7>time="};
+    int *ends = *state;
+    ly_log_setup(&(struct ly_log_options){ends[1], LY_LOG_DEBUG, LY_LOGFMT, true});
+    for (int level = LY_LOG_ERROR; level <= LY_LOG_DEBUG; level++) {
+        ly_log((enum ly_log_level)level, "server", "x");
+        assert_memory_equal(drain(ends[0]), begins[level], strlen(begins[level]));
+    }
+    log_to(ends[1], LY_LOG_INFO);
+    ly_log(LY_LOG_INFO, "server", "x");
+    assert_memory_equal(drain(ends[0]), "time=", strlen("time="));
+}
+
 static uint64_t task_nine(void)
 {
     return 9;
@@ -277,6 +291,7 @@ int main(void)
         cmocka_unit_test(a_long_line_is_cut_well_formed_and_says_so),
         cmocka_unit_test(a_number_that_does_not_fit_is_left_out_whole),
         PIPE_TEST(lines_above_the_level_are_dropped),
+        PIPE_TEST(a_line_begins_with_the_number_of_its_level_where_that_is_wanted),
         PIPE_TEST(S119_the_task_s_id_is_on_its_lines),
         PIPE_TEST(the_environment_turns_debug_lines_of_areas_on),
         PIPE_TEST(logging_leaves_errno_alone),

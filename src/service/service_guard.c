@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A small process, forked while this one is small too, reads from a pipe that nobody writes to. Its other end
+ * is in this process alone, so the read returns when this process is gone. Then the small one kills the
+ * groups in a table that both share. To start and to end a command costs a word of memory each.
+ *
+ * The parent's-death signal (prctl(2), PR_SET_PDEATHSIG) would not do. It comes when the thread ends that
+ * started the child, and threads of the offload pool do end; it is forgotten by a program that is setuid; and
+ * it reaches the one process, not what that has started.
+ *
+ * A group's number is in the table until just before its leader is reaped, so it is nobody else's. What is
+ * not guarded is a command in the microseconds between its start and its number's way into the table.
+ */
+#include "service/service_guard.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PLACES (1u << 17) /* more than commands and workers can be; memory is used for those that are */
+
+static struct {
+    _Atomic pid_t *groups; /* PLACES of them, shared with the guard; 0: free */
+    atomic_uint next;      /* where to look for a free one */
+    pid_t pid;             /* the guard */
+    int fd;                /* closed when this process is gone */
+} guard = {.fd = -1};
+
+/* ---- the guard ---- */
+
+static void kill_all(void)
+{
+    for (size_t i = 0; i < PLACES; i++) {
+        pid_t group = atomic_load(&guard.groups[i]);
+        if (group > 0)
+            kill(-group, SIGKILL);
+    }
+}
+
+/* It keeps nothing of what it was forked from: no descriptor, no terminal, no directory. */
+static _Noreturn void watch(int fd)
+{
+    char byte;
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, NULL);
+    prctl(PR_SET_NAME, "lanyard-guard");
+    setsid();
+    if (dup2(fd, 0) < 0 || chdir("/") < 0)
+        _exit(1);
+    close_range(1, ~0u, 0);
+    while (read(0, &byte, 1) < 0 && errno == EINTR)
+        ;
+    kill_all();
+    _exit(0);
+}
+
+/* ---- who is guarded ---- */
+
+int ly__guard_open(void)
+{
+    int fds[2];
+    void *memory =
+        mmap(NULL, PLACES * sizeof *guard.groups, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return -errno;
+    int r = pipe2(fds, O_CLOEXEC) < 0 ? -errno : 0;
+    if (r < 0) {
+        munmap(memory, PLACES * sizeof *guard.groups);
+        return r;
+    }
+    guard.groups = memory;
+    guard.fd = fds[1];
+    guard.pid = fork();
+    if (guard.pid == 0)
+        watch(fds[0]);
+    r = guard.pid < 0 ? -errno : 0;
+    close(fds[0]);
+    if (r < 0)
+        ly__guard_close();
+    return r;
+}
+
+void ly__guard_close(void)
+{
+    if (guard.fd < 0)
+        return;
+    close(guard.fd);
+    while (guard.pid > 0 && waitpid(guard.pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    munmap(guard.groups, PLACES * sizeof *guard.groups);
+    guard.groups = NULL;
+    guard.fd = -1;
+}
+
+int ly__guard_add(pid_t group)
+{
+    for (unsigned i = 0; guard.groups && i < PLACES; i++) {
+        unsigned place = atomic_fetch_add(&guard.next, 1) % PLACES;
+        pid_t none = 0;
+        if (atomic_compare_exchange_strong(&guard.groups[place], &none, group))
+            return (int)place;
+    }
+    return LY__GUARD_NONE;
+}
+
+void ly__guard_drop(int place)
+{
+    if (guard.groups && place != LY__GUARD_NONE)
+        atomic_store(&guard.groups[place], 0);
+}
