@@ -52,7 +52,8 @@ extern "C" {
     X(EPEER, -5028, "the peer's key is not the one that is remembered")              \
     X(ESTORE, -5029, "the file of users is damaged, or is none of lanyard's")        \
     X(ENEWER, -5030, "the file of users was written by a newer version of lanyard")  \
-    X(EKEY, -5031, "the file holds no key, a damaged one, or one of another kind")
+    X(EKEY, -5031, "the file holds no key, a damaged one, or one of another kind")   \
+    X(ESESSIONS, -5032, "this user has as many sessions as they may have")
 
 enum ly_error {
 #define LY_ERROR_ENUM(name, number, text) LY_##name = (number),

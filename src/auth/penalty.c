@@ -230,7 +230,7 @@ void ly__penalties_add(struct ly__penalties *p, const struct ly_address *peer, e
     pthread_mutex_unlock(&p->mutex);
 }
 
-int64_t ly__penalties_left(struct ly__penalties *p, const struct ly_address *peer, int64_t now)
+static int64_t find_left(struct ly__penalties *p, const struct ly_address *peer, int64_t now, bool refuses)
 {
     struct ly__source source = ly__source_of(peer);
     int64_t left = 0;
@@ -241,10 +241,20 @@ int64_t ly__penalties_left(struct ly__penalties *p, const struct ly_address *pee
     struct debt *d = find(set, &source, now);
     if (d && d->refused) {
         left = (d->until - now + MS - 1) / MS;
-        p->counts.refusals++;
+        p->counts.refusals += refuses;
     }
     pthread_mutex_unlock(&p->mutex);
     return left;
+}
+
+int64_t ly__penalties_left(struct ly__penalties *p, const struct ly_address *peer, int64_t now)
+{
+    return find_left(p, peer, now, true);
+}
+
+int64_t ly__penalties_ahead(struct ly__penalties *p, const struct ly_address *peer, int64_t now)
+{
+    return find_left(p, peer, now, false);
 }
 
 void ly__penalties_count(struct ly__penalties *p, int64_t now, struct ly__penalty_counts *ret)

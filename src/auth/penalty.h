@@ -69,6 +69,9 @@ void ly__penalties_add(struct ly__penalties *p, const struct ly_address *peer, e
 /* For how many milliseconds the peer is still to be refused, rounded up; 0: it is not. */
 int64_t ly__penalties_left(struct ly__penalties *p, const struct ly_address *peer, int64_t now);
 
+/* The same, to tell somebody who is not refused by it now: it does not count as a refusal. */
+int64_t ly__penalties_ahead(struct ly__penalties *p, const struct ly_address *peer, int64_t now);
+
 /* Looks at all that is remembered: for people and monitoring, not for each connection. */
 void ly__penalties_count(struct ly__penalties *p, int64_t now, struct ly__penalty_counts *ret);
 

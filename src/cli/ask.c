@@ -18,6 +18,10 @@ const char *ly__remote_text(struct ly_json header, char *buf, size_t cap)
         const char *error, *text;
     } rows[] = {
         {"EAGAIN", "the server has too many such requests at once; try later"},
+        {"LY_ESESSIONS",
+         "you have as many sessions there as you may have at once; there, 'lanyard sessions' shows them, and "
+         "'lanyard user role --sessions' allows more"},
+        {"LY_ESHUTDOWN", "the server is shutting down"},
         {"LY_EROLE", "you do not have the role that this needs; there, 'lanyard user role' gives it"},
         {"LY_ELOGIN", "the server wants to know who you are, and that needs TLS: name it without tcp://"},
     };

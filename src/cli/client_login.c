@@ -99,16 +99,28 @@ static const char *explain(int error)
     }
 }
 
+/* For how long that machine takes nothing from here; "": it does. */
+static void say_wait(char *buf, size_t size, const struct ly_frame *f)
+{
+    int64_t ms = 0;
+    *buf = 0;
+    if (ly_json_int(ly_json_get(f->header, "wait_ms"), &ms) == 0 && ms > 0)
+        snprintf(buf, size, ". Too many have failed: it takes nothing from here for the next %.0f s",
+                 (double)((ms + 999) / 1000));
+}
+
 static void say_failure(const struct ly__client *c, const char *name, int error, const struct ly_frame *f)
 {
-    char why[LY__WHY];
+    char why[LY__WHY], wait[128];
     const char *text = explain(error);
-    if (error == LY_EDENIED)
-        ly__cli_say(c->command, "%s: the login as %s has failed: wrong name or password%s", c->address, name,
-                    c->is_new
-                        ? ", or somebody stands between you and that machine, which was not known here before"
-                        : "");
-    else if (error == LY_EREMOTE)
+    if (error == LY_EDENIED) {
+        say_wait(wait, sizeof wait, f);
+        ly__cli_say(
+            c->command, "%s: the login as %s has failed: wrong name or password%s%s", c->address, name,
+            c->is_new ? ", or somebody stands between you and that machine, which was not known here before"
+                      : "",
+            wait);
+    } else if (error == LY_EREMOTE)
         ly__say_remote(c->command, f->header);
     else
         ly__cli_say(c->command, "%s: %s", c->address, text ? text : ly__client_why(error, why));
@@ -137,8 +149,11 @@ static int try_password(struct ly__client *c, const char *name, const char *pass
             return c->lost;
         r = ly__client_scram(c, name, password, &f);
     }
-    if (r < 0 && (is_last || r != LY_EDENIED))
+    bool is_refused = r == LY_EDENIED && ly_json_type(ly_json_get(f.header, "wait_ms")) != LY_JSON_NONE;
+    if (r < 0 && (is_last || is_refused || r != LY_EDENIED))
         say_failure(c, name, r, &f);
+    if (is_refused)
+        c->lost = r; /* another try would not be heard */
     return r;
 }
 
@@ -164,7 +179,7 @@ static int login_by_prompt(struct ly__client *c, const char *name)
     char question[LY__PEER_USER + LY__HOST_TEXT + 32], password[LY__PASSWORD_SIZE];
     int r = LY_EDENIED;
     snprintf(question, sizeof question, "Password of %s on %s: ", name, c->address);
-    for (int i = 1; i <= TRIES && r == LY_EDENIED; i++) {
+    for (int i = 1; i <= TRIES && r == LY_EDENIED && c->lost == 0; i++) {
         int n = ly__client_options.is_batch ? -ENXIO : ly__password_ask(c->command, question, password);
         if (n < 0) {
             if (n == -ENXIO)
@@ -178,7 +193,7 @@ static int login_by_prompt(struct ly__client *c, const char *name)
             r = try_password(c, name, password, i == TRIES);
         if (r == 0)
             keep_right(c, name, password);
-        if (r == LY_EDENIED && i < TRIES)
+        if (r == LY_EDENIED && i < TRIES && c->lost == 0)
             ly__cli_say(c->command, "wrong name or password");
         explicit_bzero(password, sizeof password);
     }

@@ -34,6 +34,30 @@ static bool is_other_protocol(const char *why)
     return false;
 }
 
+/* What the server's alert stands for: a gate that takes nobody has no other words (docs/protocol.md, 3.1). */
+static const char *explain_alert(const char *why)
+{
+    static const struct {
+        const char *alert, *text;
+    } rows[] = {
+        {"alert access denied",
+         "it takes nothing from here for now: too many logins from this address have failed, or "
+         "connections made no sense. Wait before the next try: each failure makes it longer, up "
+         "to 10 minutes"},
+        {"alert internal error",
+         "too many connections wait for their login there, from this address or in all: try "
+         "again in a moment"},
+        {"alert protocol version", "it speaks no TLS 1.3"},
+        {"unsupported protocol", "it speaks no TLS 1.3"},
+        {"alert certificate required", "it wants a certificate of its own kind: it is no lanyard"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (strstr(why, rows[i].alert))
+            return rows[i].text;
+    }
+    return NULL;
+}
+
 static const char *explain(int error)
 {
     switch (error) {
@@ -50,8 +74,8 @@ static const char *explain(int error)
     case -EPIPE:
     case LY_EEOF:
     case LY_ECUT:
-        return "it ended the connection: it serves no TLS on this port, or takes nothing from here for now (too many "
-               "connections, or logins that failed)";
+        return "it ended the connection without a word: it serves no TLS on this port, was ended, or takes nothing from "
+               "here";
     default:
         return ly_error_text(error);
     }
@@ -63,6 +87,8 @@ const char *ly__client_why(int error, char *buf)
         snprintf(buf, LY__WHY, "no answer within %.3g s", (double)ly__client_options.connect_ms / 1000);
     else if (error == LY_EDENIED)
         snprintf(buf, LY__WHY, "it refuses this login");
+    else if (error == LY_EFRAME || error == LY_EJSON || error == LY_ETOOBIG)
+        snprintf(buf, LY__WHY, "%s: what answers there is no lanyard, or a broken one", ly_error_text(error));
     else
         snprintf(buf, LY__WHY, "%s", explain(error));
     return buf;
@@ -73,10 +99,14 @@ static void say_failure(const struct ly__client *c, const struct ly_sock *sock, 
     char why[LY__WHY], tls[LY_TLS_WHY] = "";
     if (sock && error == LY_ETLS)
         ly_tls_why(sock, tls, sizeof tls);
-    if (!*tls)
-        ly__cli_say(c->command, "cannot connect to %s: %s", c->address, ly__client_why(error, why));
+    const char *text = *tls ? explain_alert(tls) : ly__client_why(error, why), *speaks = strstr(tls, " (it ");
+    if (error == LY_EEOF) /* TLS's own goodbye in place of a handshake */
+        text = "it is shutting down: try again when it is back";
+    if (text)
+        ly__cli_say(c->command, "cannot connect to %s: %s", c->address, text);
     else if (is_other_protocol(tls))
-        ly__cli_say(c->command, "cannot connect to %s: what answers there does not speak TLS", c->address);
+        ly__cli_say(c->command, "cannot connect to %s: what answers there does not speak TLS%s", c->address,
+                    speaks ? speaks : "");
     else
         ly__cli_say(c->command, "cannot connect to %s: the TLS handshake failed: %s", c->address, tls);
 }

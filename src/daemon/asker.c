@@ -240,6 +240,7 @@ static int take_answer(struct ly__asker *a, struct ly__message *m, int64_t numbe
     q->length = n > 0 ? (size_t)n : 0;
     if (ly_json_type(ly_json_get(m->json, "roles")) != LY_JSON_NONE && ly__grant_get(m->json, &q->grant) < 0)
         return LY_EFIELD;
+    (void)ly_json_int(ly_json_get(m->json, "wait_ms"), &q->grant.wait_ms);
     int r = ly_json_int(ly_json_get(m->json, "child"), &child) == 0 ? make_remote(a, m, child, &q->child) : 0;
     answer(q, r < 0 ? r : (int)result);
     return 1;
@@ -283,7 +284,7 @@ static int login(struct ly__authority *authority, uint64_t number, const char *m
         r = ask(a, &b, &q);
     ly_buffer_done(&b);
     int e = r >= 0 ? ly_buffer_append(ret_answer, q.data, q.length) : 0;
-    if (r > 0)
+    if (r > 0 || r == LY_EDENIED)
         *ret_grant = q.grant;
     return e < 0 ? e : r;
 }

@@ -156,7 +156,7 @@ static int enter(struct ly__decider *d, struct ly__entry *e, const struct ly__us
         return -ECANCELED; /* it was told to end meanwhile */
     ly__sessions_each(&d->sessions, count_of_user, &c);
     if (u->sessions > 0 && c.sessions >= u->sessions)
-        return -EAGAIN;
+        return LY_ESESSIONS;
     snprintf(g.user, sizeof g.user, "%s", u->name);
     snprintf(e->account, sizeof e->account, "%s", u->account);
     e->user_id = u->id;
@@ -193,6 +193,7 @@ static int begin_by_device(struct ly__decider *d, struct ly__entry *e, struct ly
         return 0; /* nobody's: it may still be somebody by a password */
     if (r == 0)
         r = enter(d, e, &v.user, ret_grant);
+    e->has_failed = r < 0; /* we know who it is: that it goes now is no stranger's silence */
     e->device_id = v.id;
     ly__decider_tell(d, e, "login", "device", r < 0 ? r : 0);
     return r;
@@ -250,14 +251,24 @@ static int start_login(struct ly__decider *d, struct ly__entry *e, const char *m
                          mechanism);
 }
 
-/* It has failed: the answer takes the time that it always takes, and the source is charged. */
-static int deny(struct ly__decider *d, struct ly__entry *e, int error)
+/*
+ * It has failed. A wrong name, password or message charges the source, and the answer takes the time that it
+ * always takes; it says for how long the source is refused now, which hangs on what came from there and not
+ * on the name. Who was right and is turned away all the same (too many sessions, a directory that is gone) is
+ * not charged.
+ */
+static int deny(struct ly__decider *d, struct ly__entry *e, bool was_right, int error,
+                struct ly__grant *ret_grant)
 {
     e->has_failed = true;
-    ly__penalties_add(d->penalties, &e->peer, LY__OFFENCE_LOGIN, ly_now());
+    if (!was_right)
+        ly__penalties_add(d->penalties, &e->peer, LY__OFFENCE_LOGIN, ly_now());
     ly__decider_tell(d, e, "login", e->login ? ly__login_name(e->login) : NULL, error);
-    if (e->login && error == LY_EDENIED)
+    if (error != LY_EDENIED)
+        return error;
+    if (e->login)
         (void)ly_sleep(ly__login_wait(e->login));
+    ret_grant->wait_ms = ly__penalties_ahead(d->penalties, &e->peer, ly_now());
     return error;
 }
 
@@ -274,10 +285,11 @@ static int login(struct ly__authority *a, uint64_t number, const char *mechanism
         r = ly_offload(take_step, &s);
     if (r == 0)
         return 0;
-    if (r > 0)
+    bool is_right = r > 0;
+    if (is_right)
         r = enter(d, e, ly__login_user(e->login), ret_grant);
     if (r < 0)
-        return deny(d, e, r);
+        return deny(d, e, is_right, r, ret_grant);
     ly__decider_tell(d, e, ly__login_is_pairing(e->login) ? "pair" : "login", NULL, 0);
     return 1;
 }

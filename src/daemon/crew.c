@@ -235,7 +235,7 @@ static int hand_over(struct ly__crew *c, struct ly_sock *sock, const struct ly_a
     struct ly__crew_worker *w;
     int r;
     do {
-        r = find_worker(c, &w);
+        r = c->stopping ? -ECANCELED : find_worker(c, &w);
         if (r == 0)
             r = hand_to(c, w, sock, peer, ticket);
         if (r == -EPIPE || r == -ECONNRESET)
@@ -244,12 +244,31 @@ static int hand_over(struct ly__crew *c, struct ly_sock *sock, const struct ly_a
     return r;
 }
 
+enum alert { ENDING = 0, PENALISED = 49, CROWDED = 80 }; /* close_notify, access_denied, internal_error */
+
+/*
+ * Tell why nothing is taken, as far as TLS has words for it: an alert in place of the handshake (RFC 8446,
+ * 6). It costs one call that never waits, and nothing of the peer's is read; it may get lost when the peer's
+ * first bytes come too late to be taken.
+ */
+static void turn_away(struct ly_sock *sock, enum alert why)
+{
+    const uint8_t record[] = {21, 3, 3, 0, 2, why == ENDING ? 1 : 2, (uint8_t)why};
+    (void)send(ly_sock_fileno(sock), record, sizeof record, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 static int take_connection(struct ly__crew *c, struct ly_sock *sock, const struct ly_address *peer)
 {
     struct ly__ticket ticket = {0};
+    if (c->stopping) {
+        turn_away(sock, ENDING);
+        return 0;
+    }
     enum ly__verdict v = ly__admission_enter(c->admission, peer, ly_now(), &ticket);
-    if (v != LY__ADMITTED)
-        return 0; /* counted; a line for each would be a gift to whoever floods us */
+    if (v != LY__ADMITTED) { /* counted; a line for each would be a gift to whoever floods us */
+        turn_away(sock, v == LY__REFUSED_PENALTY ? PENALISED : CROWDED);
+        return 0;
+    }
     ly_sock_set_int(sock, IPPROTO_TCP, TCP_NODELAY, 1); /* answers are written whole */
     int r = hand_over(c, sock, peer, &ticket);
     if (r < 0)
@@ -391,25 +410,56 @@ static bool obey(struct ly__crew *c)
 
 /* ---- the whole ---- */
 
+/* Accept from those listeners that are the service manager's, or from our own. */
+static int start_accepting(struct ly__crew *c, struct ly_scope *scope, struct acceptor *acceptors,
+                           bool inherited)
+{
+    int r = 0;
+    for (size_t i = 0; i < c->nlisteners && r == 0; i++) {
+        acceptors[i] = (struct acceptor){c, c->listeners[i].sock};
+        if (c->listeners[i].is_inherited == inherited)
+            r = ly_go(scope, accept_connections, &acceptors[i]);
+    }
+    return r;
+}
+
+/*
+ * Take connections until an order to stop comes. Whoever comes to the service manager's listeners after that
+ * is the next server's, so nobody accepts there any more. Returns the result, and whether to stop at once.
+ */
+static int take_until_ordered(struct ly__crew *c, struct acceptor *acceptors, bool *ret_at_once)
+{
+    struct ly_scope *lent;
+    *ret_at_once = true;
+    int r = ly_scope_open(&lent, &(struct ly_scope_options){.name = "accepting for a while"});
+    if (r < 0)
+        return r;
+    r = start_accepting(c, lent, acceptors, true);
+    if (r == 0)
+        *ret_at_once = obey(c);
+    c->stopping = true;
+    ly_scope_close(lent);
+    return r;
+}
+
 static int accept_all(struct ly__crew *c, struct acceptor *acceptors)
 {
+    bool at_once = true;
     int r = ly_scope_open(&c->accepting, &(struct ly_scope_options){.name = "accepting"});
     if (r < 0)
         return r;
-    for (size_t i = 0; i < c->nlisteners && r == 0; i++) {
-        acceptors[i] = (struct acceptor){c, c->listeners[i]};
-        r = ly_go(c->accepting, accept_connections, &acceptors[i]);
-    }
+    r = start_accepting(c, c->accepting, acceptors, false);
     if (r == 0)
         r = ly_go(c->accepting, watch_deadlines, c);
     if (r == 0)
         r = ly_go(c->accepting, watch_revocations, c);
-    bool at_once = r < 0 || obey(c);
-    c->stopping = true;
-    ly_scope_close(c->accepting); /* nobody new; what follows waits, so it stands outside */
+    if (r == 0)
+        r = take_until_ordered(c, acceptors, &at_once);
+    c->stopping = true; /* who comes to our own listeners is told so */
     tell_all(c, at_once);
     if (!at_once)
         drain(c);
+    ly_scope_close(c->accepting);
     return r;
 }
 
@@ -453,14 +503,14 @@ int ly__crew_open(struct ly__crew *c, struct ly__decider *decider, struct ly__ad
     return r;
 }
 
-int ly__crew_listen(struct ly__crew *c, struct ly_sock *listener)
+int ly__crew_listen(struct ly__crew *c, struct ly_sock *listener, bool is_inherited)
 {
     if (c->nlisteners == LY__LISTEN_MAX)
         return LY_ETOOBIG;
     /* Connections have it from their listener. Without it an answer waits for the peer to say that it has the
      * tickets that end the handshake, which it does 40 ms later. */
     (void)ly_sock_set_int(listener, IPPROTO_TCP, TCP_NODELAY, 1);
-    c->listeners[c->nlisteners++] = listener;
+    c->listeners[c->nlisteners++] = (struct ly__crew_listener){listener, is_inherited};
     return 0;
 }
 
@@ -508,7 +558,7 @@ int ly__crew_close(struct ly__crew *c)
     if (c->started)
         pthread_join(c->thread, NULL);
     for (size_t i = 0; i < c->nlisteners; i++)
-        ly_sock_free(c->listeners[i]);
+        ly_sock_free(c->listeners[i].sock);
     ly_chan_free(c->orders);
     free(c->workers);
     explicit_bzero(&c->setup, sizeof c->setup);

@@ -20,7 +20,10 @@ struct ly__crew {
     struct ly__decider *decider;     /* borrowed */
     struct ly__admission *admission; /* borrowed */
     struct ly__setup setup;          /* what each worker is told */
-    struct ly_sock *listeners[LY__LISTEN_MAX];
+    struct ly__crew_listener {
+        struct ly_sock *sock;
+        bool is_inherited; /* the service manager's, which goes on listening when we end */
+    } listeners[LY__LISTEN_MAX];
     size_t nlisteners;
     struct ly__crew_worker *workers;
     int nworkers;
@@ -38,7 +41,7 @@ int ly__crew_open(struct ly__crew *c, struct ly__decider *decider, struct ly__ad
                   int workers);
 
 /* Add an address to accept from, before the start; taken. Returns 0, LY_ETOOBIG. */
-int ly__crew_listen(struct ly__crew *c, struct ly_sock *listener);
+int ly__crew_listen(struct ly__crew *c, struct ly_sock *listener, bool is_inherited);
 
 /* Start on a thread of its own. Returns 0 or -EAGAIN. */
 int ly__crew_start(struct ly__crew *c, int ended_fd);

@@ -73,7 +73,7 @@ static int run_login(struct task *t)
 {
     struct ly__authority *a = &t->monitor->decider->authority;
     char mechanism[64], data[4096];
-    struct ly__grant grant;
+    struct ly__grant grant = {.wait_ms = 0};
     struct ly_buffer message;
     ssize_t n = ly_json_string(ly_json_get(t->json, "data"), data, sizeof data);
     if (n < 0 || ly_json_string(ly_json_get(t->json, "mechanism"), mechanism, sizeof mechanism) < 0)
@@ -83,6 +83,8 @@ static int run_login(struct task *t)
     int e = r >= 0 ? ly_json_put_bytes(&t->answer, "data", ly_buffer_bytes(&message), message.length) : 0;
     if (e == 0 && r > 0)
         e = ly__grant_put(&t->answer, &grant);
+    if (e == 0 && r == LY_EDENIED)
+        e = ly_json_put_int(&t->answer, "wait_ms", grant.wait_ms);
     ly_buffer_done(&message);
     return e < 0 ? e : r;
 }

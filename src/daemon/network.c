@@ -207,9 +207,11 @@ static int take_inherited(struct ly_sock **ret_listener, const char *plain)
     return -ENOENT;
 }
 
-static int open_listener(struct ly_sock **ret_listener, const char *plain, char *why, size_t size)
+static int open_listener(struct ly_sock **ret_listener, const char *plain, bool *ret_inherited, char *why,
+                         size_t size)
 {
     int r = take_inherited(ret_listener, plain);
+    *ret_inherited = r == 0;
     if (r != -ENOENT)
         return r;
     return ly_listen(ret_listener, plain,
@@ -221,14 +223,15 @@ int ly__network_listen(struct ly__network *n, const char *address, char *ret_tex
     char plain[LY_ADDRESS_TEXT], why[LY_LISTEN_WHY] = "";
     struct ly_sock *listener;
     struct ly_address bound;
+    bool is_inherited = false;
     int r = plain_address(address, plain);
     if (r == 0)
-        r = open_listener(&listener, plain, why, sizeof why);
+        r = open_listener(&listener, plain, &is_inherited, why, sizeof why);
     if (r < 0)
         return say("cannot listen on ", address, *why ? why : ly_error_text(r), r);
     r = ly_sock_local(listener, &bound);
     if (r == 0)
-        r = ly__crew_listen(&n->crew, listener);
+        r = ly__crew_listen(&n->crew, listener, is_inherited);
     if (r < 0) {
         ly_sock_free(listener);
         return say("cannot listen on ", address, ly_error_text(r), r);

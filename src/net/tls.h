@@ -85,6 +85,10 @@ void ly__tls_bytes_free(struct ly__tls_bytes *b);
 /* Have room for one more record at least. Returns 0 or -ENOMEM. */
 int ly__tls_bytes_reserve(struct ly__tls_bytes *b);
 
+/* Append what else the peer speaks, where its first bytes say so, to the n bytes in buf. Returns the length.
+ */
+size_t ly__tls_add_protocol(const struct ly__tls_bytes *in, char *buf, size_t n, size_t cap);
+
 /* The socket's connection, which is made if it has none yet, locked and with the caller as one of its users;
  * NULL: *ret_error tells why. ly__tls_leave unlocks it. */
 struct ly__tls_conn *ly__tls_enter(struct ly_sock *s, int *ret_error);

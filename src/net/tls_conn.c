@@ -250,8 +250,8 @@ static int shake(struct ly_sock *s, struct ly__tls_conn *c, int64_t deadline)
         r = outcome(c, r);
         if (r == -EAGAIN)
             r = get_more(s, c, deadline);
-        if (c->got_close)
-            r = c->error = LY_ECUT; /* in the middle of it */
+        if (c->got_close) /* in the middle of it: the peer's closing message, or our own deafness */
+            r = c->error = c->deaf ? LY_ECUT : LY_EEOF;
         if (r < 0) {
             flush(s, c, LY__NOWAIT); /* an alert that says why */
             return r;

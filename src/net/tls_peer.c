@@ -226,6 +226,8 @@ size_t ly_tls_why(const struct ly_sock *s, char *buf, size_t cap)
     size_t n = 0;
     if (c->error)
         n = ly__tls_describe(c->code, SSL_get_verify_result(c->ssl), buf, cap);
+    if (n > 0 && !c->is_up)
+        n = ly__tls_add_protocol(&c->in, buf, n, cap);
     ly__tls_leave(c);
     return n;
 }

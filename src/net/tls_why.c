@@ -5,6 +5,7 @@
 #include <openssl/err.h>
 #include <openssl/x509_vfy.h>
 #include <stdio.h>
+#include <string.h>
 
 int ly__tls_failed(unsigned long *ret_code)
 {
@@ -19,6 +20,28 @@ int ly__tls_failed(unsigned long *ret_code)
             r = -ENOMEM;
     }
     return r;
+}
+
+/* What OpenSSL was given last, if it came from a peer that speaks first and another protocol. */
+static const char *name_protocol(const struct ly__tls_bytes *in)
+{
+    static const struct {
+        const char *begins, *name;
+    } rows[] = {{"SSH-", "SSH"},         {"HTTP/", "HTTP"},       {"<html", "HTTP"}, {"<!DOCTYPE", "HTTP"},
+                {"220 ", "SMTP or FTP"}, {"220-", "SMTP or FTP"}, {"+OK ", "POP3"},  {"* OK ", "IMAP"}};
+    for (size_t i = 0; in->at && i < sizeof rows / sizeof *rows; i++) {
+        size_t n = strlen(rows[i].begins);
+        if (in->end >= n && memcmp(in->at, rows[i].begins, n) == 0)
+            return rows[i].name;
+    }
+    return NULL;
+}
+
+size_t ly__tls_add_protocol(const struct ly__tls_bytes *in, char *buf, size_t n, size_t cap)
+{
+    const char *name = name_protocol(in);
+    int more = name && n < cap ? snprintf(buf + n, cap - n, " (it speaks %s)", name) : 0;
+    return n + (more > 0 ? (size_t)more : 0);
 }
 
 size_t ly__tls_describe(unsigned long code, long verify_result, char *buf, size_t cap)

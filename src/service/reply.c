@@ -63,6 +63,8 @@ static int put_error(struct ly__session *s, int error, const char *path)
         r = ly_json_put_string(&s->out, "text", ly_error_text(error));
     if (r == 0 && path)
         r = ly_json_put_string(&s->out, "path", path);
+    if (r == 0 && error == LY_EDENIED && s->wait_ms > 0)
+        r = ly_json_put_int(&s->out, "wait_ms", s->wait_ms);
     return r;
 }
 

@@ -76,13 +76,14 @@ struct ly__session {
     struct ly_sock *sock;          /* its socket, whose time-out bounds each wait; borrowed */
     const struct ly_address *peer; /* who asked, for the log; borrowed */
     int root_fd;                   /* what this user sees as the root, held open (O_PATH); -1: nothing */
-    int own_root_fd;             /* the same where it is the user's own directory; -1: it is the service's */
-    int64_t id;                  /* the current request's; negative where it could not be read */
-    int result;                  /* the current request's: the last error that was sent, else 0 */
-    int exit;                    /* of its command, as struct ly__deed has it; -1: it has none */
-    int64_t body;                /* bytes of the current request's own body that nobody has read yet */
-    struct ly_buffer out;        /* the answer's header that is being built */
-    bool ended;                  /* the connection's last frame has been written */
+    int own_root_fd;      /* the same where it is the user's own directory; -1: it is the service's */
+    int64_t id;           /* the current request's; negative where it could not be read */
+    int result;           /* the current request's: the last error that was sent, else 0 */
+    int exit;             /* of its command, as struct ly__deed has it; -1: it has none */
+    int64_t body;         /* bytes of the current request's own body that nobody has read yet */
+    struct ly_buffer out; /* the answer's header that is being built */
+    int64_t wait_ms; /* goes with LY_EDENIED: for how long nothing is taken from the peer; 0: it may come */
+    bool ended;      /* the connection's last frame has been written */
     const struct ly__deed *deed; /* what it does, guarded by service->idle.lock; NULL: nothing to be noted */
     struct ly__list idle;        /* in service->idle.waiting while it waits for a request */
     struct ly__list link;        /* in service->idle.all */

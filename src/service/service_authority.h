@@ -37,6 +37,7 @@ struct ly__grant {
     char user[LY__GRANT_USER];
     char directory[LY__GRANT_DIRECTORY]; /* what they see as the served root, relative to it; "": all of it */
     int64_t bandwidth; /* bytes a second that a session of theirs is sent at most; 0: no limit */
+    int64_t wait_ms;   /* LY_EDENIED only: for how long nothing is taken from that peer now; 0: it may come */
 };
 
 /* Something that was done, for the trail. */
@@ -60,7 +61,8 @@ struct ly__authority_calls {
     int (*begin)(struct ly__authority *a, const struct ly__origin *o, uint64_t *number,
                  struct ly__grant *ret_grant);
     /* The next message of a login; the answer to it is appended to ret_answer. Returns 1 (logged in), 0 (go
-     * on), LY_EDENIED, -EOPNOTSUPP (an unknown mechanism), LY_EFIELD (no login is due). */
+     * on), LY_EDENIED (ret_grant->wait_ms is set), LY_ESESSIONS, -EOPNOTSUPP (an unknown mechanism),
+     * LY_EFIELD (no login is due). */
     int (*login)(struct ly__authority *a, uint64_t number, const char *mechanism, const char *data, size_t n,
                  struct ly_buffer *ret_answer, struct ly__grant *ret_grant);
     /* As ly__child_start, ret_where being cut; also LY_EROLE, -EAGAIN (as many as may run at once do). */

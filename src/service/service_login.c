@@ -131,7 +131,10 @@ static int step(struct ly__session *s, const char *mechanism, const char *data, 
     struct ly__authority *a = s->service->authority;
     struct ly_buffer message;
     ly_buffer_init(&message, MESSAGE_MAX);
+    s->grant.wait_ms = 0;
     int r = a->calls->login(a, s->number, mechanism, data, n, &message, &s->grant);
+    if (r == LY_EDENIED)
+        s->wait_ms = s->grant.wait_ms;
     if (r > 0)
         r = enter(s);
     if (r == 0)

@@ -23,6 +23,20 @@ def make_key(folder, name):
     return key, certificate
 
 
+def make_dated_key(folder, begin, end):
+    """The same with a certificate that is valid from, and until, times such as 20260101000000Z."""
+    key, certificate, request = folder / "dated.key", folder / "dated.crt", folder / "dated.csr"
+    (folder / "index.txt").write_text("")
+    (folder / "ca.cnf").write_text(f"[ca]\ndefault_ca=d\n[d]\ndatabase={folder}/index.txt\nnew_certs_dir={folder}\nrand_serial=yes\n"
+                                   "unique_subject=no\ndefault_md=sha256\npolicy=p\n[p]\ncommonName=supplied\n")
+    for command in (("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=x",
+                     "-keyout", key, "-out", request),
+                    ("ca", "-batch", "-selfsign", "-notext", "-startdate", begin, "-enddate", end, "-in", request, "-keyfile", key,
+                     "-out", certificate, "-config", folder / "ca.cnf")):
+        subprocess.run(["openssl", *command], capture_output=True, check=True)
+    return key, certificate
+
+
 def public_key(key):
     return subprocess.run(["openssl", "pkey", "-in", key, "-pubout", "-outform", "DER"], capture_output=True, check=True).stdout
 

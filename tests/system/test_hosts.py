@@ -148,6 +148,52 @@ class Failures(HostsCase):
     def test_a_stranger(self):
         self.lanyard("exec", "--batch", "lab", "--", "id", host=self.cafe, status=255, words="is not known here")
 
+    def foreign(self, *command, ready=None):
+        """A server on the cafe that is none of ours."""
+        server = self.cafe.start("sh", "-c", 'exec "$@" >/run/foreign 2>&1', "sh", *command)
+        self.addCleanup(server.wait)
+        self.addCleanup(server.terminate)
+        self.cafe.wait_for("/run/foreign", ready)
+
+    SPEAKER = """import socket, sys
+s = socket.create_server(("0.0.0.0", int(sys.argv[1])))
+print("ready", flush=True)
+while True:
+    c, _ = s.accept()
+    c.sendall(sys.argv[2].encode() + bytes((13, 10)))
+    while c.recv(4096):
+        pass
+    c.close()
+"""
+
+    def test_a_port_of_ssh_smtp_and_http(self):
+        for port, banner, name in (("22", "SSH-2.0-OpenSSH_9.2p1 Debian", "SSH"), ("25", "220 mail ESMTP", "SMTP or FTP"),
+                                   ("80", "HTTP/1.1 400 Bad Request", "HTTP"), ("110", "something", None)):
+            self.cafe.write("/run/foreign", "")
+            self.foreign(sys.executable, "-c", self.SPEAKER, port, banner, ready="ready")
+            self.lanyard("exec", f"{self.cafe.address}:{port}", "--", "id", status=255, words="does not speak TLS" + (f" (it speaks {name})" if name else "\n"))
+
+    def test_a_real_http_server(self):
+        self.cafe.write("/run/foreign", "")
+        self.foreign(sys.executable, "-u", "-m", "http.server", "8080", ready="Serving")
+        self.lanyard("exec", f"{self.cafe.address}:8080", "--", "id", status=255, words="does not speak TLS (it speaks HTTP)")
+
+    def https(self, *options):
+        self.cafe.do("sh", "-c", "test -e /run/s.key || openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
+                     " -subj /CN=x -days 1 -keyout /run/s.key -out /run/s.crt")
+        self.cafe.write("/run/foreign", "")
+        self.foreign("openssl", "s_server", "-www", "-accept", "443", "-key", "/run/s.key", "-cert", "/run/s.crt", *options, ready="ACCEPT")
+
+    def test_an_https_server(self):
+        self.https("-tls1_3")
+        self.lanyard("exec", "--batch", f"{self.cafe.address}:443", "--", "id", status=255, words="is not known here")
+        self.lanyard("exec", "--connect-timeout", "5", "--accept-new", f"{self.cafe.address}:443", "--", "id", status=255, words=f"{self.cafe.address}:443: ",
+                     environment={"LANYARD_STATE": "/run/fresh3"})
+
+    def test_an_https_server_without_tls_1_3(self):
+        self.https("-tls1_2")
+        self.lanyard("exec", f"{self.cafe.address}:443", "--", "id", status=255, words=f"cannot connect to {self.cafe.address}:443: it speaks no TLS 1.3")
+
     def test_only_tls_1_3_is_spoken(self):
         text = re.sub(r"\x1b\[[0-9;]*m", "", self.laptop.do("sslscan", "--no-colour", "--no-check-certificate", "lab:7433"))
         found = dict(re.findall(r"^(SSLv\d|TLSv1\.\d)\s+(enabled|disabled)$", text, re.MULTILINE))

@@ -308,7 +308,7 @@ class Directories(NetworkCase):
     def test_a_user_has_no_more_sessions_than_are_granted(self):
         self.server.add_user("hal", "read", "--sessions", "2")
         held = [self.enter("hal"), self.enter("hal")]
-        self.assertEqual(self.log_in("hal")[1]["error"], "EAGAIN")
+        self.assertEqual(self.log_in("hal")[1]["error"], "LY_ESESSIONS")
         held[0].close()
         deadline = time.monotonic() + PATIENCE
         while "error" in self.log_in("hal")[1] and time.monotonic() < deadline:

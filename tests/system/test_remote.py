@@ -19,7 +19,7 @@ import threading
 import time
 import unittest
 
-from false_server import FalseServer, Frames, announce, honest, identity, knows_all, make_key
+from false_server import FalseServer, Frames, announce, honest, identity, knows_all, make_dated_key, make_key
 from peer import PATIENCE, PROGRAM, cli
 from test_network import ME, NetworkServer
 
@@ -439,7 +439,8 @@ class FalseServers(ClientCase):
         self.assertIn("malformed frame", self.said)
 
     def test_answers_that_are_no_frames_are_said(self):
-        for data, why in ((b"\0" * 8, "malformed frame"), (b"\xff" * 8, "a length exceeds its limit"), (b"\4\0\0\0nope", "malformed JSON"),
+        for data, why in ((b"\0" * 8, "malformed frame: what answers there is no lanyard"), (b"\xff" * 8, "a length exceeds its limit"),
+                          (b"\4\0\0\0nope", "malformed JSON"), (b"HTTP/1.1 400 Bad Request\r\n\r\n", "is no lanyard"),
                           (b"\xf0\0\0\0{", "ended the connection")):
             def answer(server, frames, data=data):
                 server.receive(frames)
@@ -488,7 +489,7 @@ class FalseServers(ClientCase):
         self.expect(cut, "ended the connection")
 
     def test_older_tls_is_refused(self):
-        self.expect(knows_all, "the TLS handshake failed", tls=ssl.TLSVersion.TLSv1_2)
+        self.expect(knows_all, "it speaks no TLS 1.3", tls=ssl.TLSVersion.TLSv1_2)
 
 
 class Signals(ClientCase):
@@ -548,7 +549,7 @@ class NoConnection(ClientCase):
     def test_a_server_that_hangs_up(self):
         server = self.serve_plainly(lambda server, frames: frames.file.read(5))
         self.ping(server)
-        self.assertIn("it ended the connection: it serves no TLS on this port, or takes nothing from here for now", self.said)
+        self.assertIn("it ended the connection without a word: it serves no TLS on this port", self.said)
 
     def test_a_server_that_says_nothing(self):
         server = self.serve_plainly(lambda server, frames: frames.file.read())
@@ -882,6 +883,101 @@ class RealServers(ClientCase):
         self.assertIn("has the key now that it had announced", self.said)
         self.assertEqual((self.remembered()[host]["id"], "next" in self.remembered()[host]), (following, False))
 
+    def own_server(self, *options):
+        server = NetworkServer(*options).ready()
+        server.host = f"127.0.0.1:{server.port}"
+        self.addCleanup(server.remove)
+        self.addCleanup(server.stop)
+        server.add_user("ann", "read,exec", "--account", ME)
+        return server
+
+    def offend(self, server):
+        """What costs as much as two wrong passwords."""
+        with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as s, contextlib.suppress(OSError):
+            s.sendall(b"no TLS" * 20)
+            s.shutdown(socket.SHUT_WR)
+            while s.recv(4096):
+                pass
+
+    def test_who_guesses_is_told_how_long_to_wait_whether_or_not_there_is_such_a_user(self):
+        for name in ("ann", "nobody"):
+            server = self.own_server()
+            self.offend(server)
+            said, found = [], None
+            while not found and len(said) < 20:
+                self.lanyard("ping", "--accept-new", "--password-file", self.password_file("a guess"), f"{name}@{server.host}", status=1)
+                found = re.search(r"Too many have failed: it takes nothing from here for the next (\d+) s$", self.said, re.MULTILINE)
+                said.append(self.said)
+            self.assertGreater(len(said), 1)
+            self.assertNotIn("takes nothing", said[0])
+            self.assertTrue(10 <= int(found[1]) <= 20, said)
+            self.lanyard("ping", "--password-file", self.password_file(), f"ann@{server.host}", status=1)
+            self.assertIn("it takes nothing from here for now: too many logins from this address have failed", self.said)
+
+    def test_the_prompt_ends_when_nothing_is_taken_any_more(self):
+        server = self.own_server()
+        self.accept(server, (self.server_key(server),))
+        self.offend(server)
+        self.begin("ping", f"ann@{server.host}")
+        for _ in range(2):
+            self.wait_for("Password of ann")
+            self.type("a guess")
+        self.assertEqual(self.end(), 1)
+        self.assertIn("it takes nothing from here for the next", self.seen)
+        self.assertNotIn("Password of ann", self.seen)
+
+    def server_key(self, server):
+        return server.state / "key.pem"
+
+    def hold_session(self, server):
+        """A command that runs until its input ends, and with it its session."""
+        running = subprocess.Popen([PROGRAM, "exec", "--accept-new", "--password-file", self.password_file(), f"ann@{server.host}",
+                                    "--", "sh", "-c", "echo started; cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, env=self.environment)
+        self.addCleanup(running.communicate)
+        self.assertEqual(running.stdout.readline(), b"started\n")
+        return running
+
+    def test_too_many_sessions_are_said_and_are_no_offence(self):
+        server = self.own_server()
+        self.assertEqual(cli("user", "role", "--sessions", "1", "ann", env=server.environment).returncode, 0)
+        self.hold_session(server)
+        for _ in range(5):
+            self.lanyard("exec", "--password-file", self.password_file(), f"ann@{server.host}", "--", "true", status=255)
+            self.assertIn("you have as many sessions there as you may have at once", self.said)
+        code = cli("user", "pair", "ann", env=server.environment).stdout.decode()
+        self.assertEqual(cli("user", "role", "--sessions", "2", "ann", env=server.environment).returncode, 0)
+        self.lanyard("pair", server.host, "--code-stdin", text=code)
+        self.assertEqual(cli("user", "role", "--sessions", "1", "ann", env=server.environment).returncode, 0)
+        for _ in range(17):
+            self.lanyard("ping", server.host, status=1)
+            self.assertIn("you have as many sessions there as you may have at once", self.said)
+
+    def test_too_many_strangers_are_said(self):
+        server = self.own_server("--max-startups", "1")
+        with socket.create_connection(("127.0.0.1", server.port), PATIENCE):
+            self.ping(server, "--accept-new", "--password-file", self.password_file())
+        self.assertIn("too many connections wait for their login there", self.said)
+
+    def test_a_server_that_shuts_down_says_so(self):
+        server = self.own_server()
+        self.lanyard("known", "accept", f"{server.host}#{identity(self.server_key(server))}")
+        running = self.hold_session(server)
+        server.process.send_signal(signal.SIGTERM)
+        server.wait_for("running requests may finish")
+        self.ping(server, "--password-file", self.password_file())
+        self.assertIn("it is shutting down", self.said)
+        out, said = running.communicate(b"to the end", timeout=PATIENCE)
+        self.assertEqual((running.returncode, out, said), (0, b"to the end", b""))
+        self.assertEqual(server.stop(), 0)
+
+    def test_dates_of_certificates_do_not_count(self):
+        for begin, end in (("19700102000000Z", "19800101000000Z"), ("22000101000000Z", "22010101000000Z")):
+            key = make_dated_key(self.folder, begin, end)
+            server = self.serve(key=key)
+            self.accept(server, key)
+            self.ping(server, status=0)
+
     def test_nobody_is_served_whom_penalties_keep_out(self):
         server = NetworkServer().ready()
         self.addCleanup(server.remove)
@@ -890,12 +986,7 @@ class RealServers(ClientCase):
         self.said = ""
         while "takes nothing from here for now" not in self.said and time.monotonic() < deadline:
             for _ in range(4):  # at once, since penalties go by with time
-                with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as s:
-                    with contextlib.suppress(OSError):
-                        s.sendall(b"no TLS" * 20)
-                        s.shutdown(socket.SHUT_WR)
-                        while s.recv(4096):
-                            pass
+                self.offend(server)
             self.lanyard("ping", "--batch", f"ann@127.0.0.1:{server.port}", status=1)
         self.assertIn("takes nothing from here for now", self.said)
 

@@ -206,6 +206,22 @@ static void new_rules_leave_the_debts(void **state)
 /* ---- more sources than there is room for ---- */
 
 #define FEW 128u
+static void who_is_told_of_a_penalty_counts_as_no_refusal(void **state)
+{
+    (void)state;
+    struct ly__penalties *p = TABLE(.sources = 16);
+    struct ly_address a = nth(1), other = nth(2);
+    ly__penalties_add(p, &a, LY__OFFENCE_LOGIN, START);
+    assert_int_equal(ly__penalties_ahead(p, &a, START), 0); /* a debt, but no penalty yet */
+    ly__penalties_add(p, &a, LY__OFFENCE_CRASH, START);
+    assert_int_equal(ly__penalties_ahead(p, &a, START), 95000);
+    assert_int_equal(ly__penalties_ahead(p, &other, START), 0);
+    assert_int_equal(counts(p).refusals, 0);
+    assert_int_equal(ly__penalties_left(p, &a, START), 95000);
+    assert_int_equal(counts(p).refusals, 1);
+    ly__penalties_free(p);
+}
+
 #define SET 16u /* entries that compete for a place */
 
 static void every_source_is_remembered_while_there_is_room(void **state)
@@ -399,6 +415,7 @@ int main(void)
         cmocka_unit_test(weights_and_thresholds_are_options),
         cmocka_unit_test(impossible_options_are_refused),
         cmocka_unit_test(new_rules_leave_the_debts),
+        cmocka_unit_test(who_is_told_of_a_penalty_counts_as_no_refusal),
         cmocka_unit_test(every_source_is_remembered_while_there_is_room),
         cmocka_unit_test(many_addresses_flush_nobody_who_is_refused_for_long),
         cmocka_unit_test(an_eviction_is_paid_for_in_full),
