@@ -24,17 +24,63 @@ static int refuse(const char *address, const char *why)
     return LY_EREFUSED;
 }
 
+/* Of a Unix socket's path. */
+static const char *explain_path(const char *path, int error)
+{
+    struct stat st;
+    switch (error) {
+    case -EADDRINUSE:
+        if (*path != '@' && stat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+            return "a file that is no socket is there, and stays: remove it, or name another path";
+        return "it is served already: end that server, or name another path";
+    case -ENOENT:
+    case -ENOTDIR:
+        return "the directory of this path is not there: make it first";
+    case -EACCES:
+    case -EPERM:
+        return "you may not make a file in the directory of this path: name one in a directory of your own";
+    case -EROFS:
+        return "the directory of this path is on a file system that is read-only: name another path";
+    default:
+        return NULL;
+    }
+}
+
+/* Of a host and a port. */
+static const char *explain_port(int error)
+{
+    switch (error) {
+    case -EADDRINUSE:
+        return "something listens on this port already, another 'lanyard serve' perhaps ('ss -ltnp' says what): end it, or "
+               "choose another port";
+    case -EADDRNOTAVAIL:
+        return "this machine does not have this address: 'ip address' shows those that it has, and 0.0.0.0 or [::] stand "
+               "for all of them";
+    case -EACCES:
+        return "you may not use this port: those below 1024 take root, or CAP_NET_BIND_SERVICE; choose one from 1024 on";
+    case -EAFNOSUPPORT:
+        return "this machine does not speak that kind of address (has it IPv6?): choose one of its others";
+    case LY_ENONAME:
+        return "there is no machine of this name: name an address of this one, or 0.0.0.0 or [::] for all";
+    case LY_ERESOLVE:
+        return "this name cannot be resolved now: name an address instead";
+    default:
+        return NULL;
+    }
+}
+
+const char *ly__listen_why(const char *address, int error)
+{
+    bool is_path = strncmp(address, "unix:", 5) == 0;
+    const char *text = is_path ? explain_path(address + 5, error) : explain_port(error);
+    if (error == LY_EADDRESS)
+        text = "it is no address: expected unix:PATH, unix:@NAME, tls://HOST[:PORT] or tcp://127.0.0.1:PORT";
+    return text ? text : ly_error_text(error);
+}
+
 static int fail(const char *address, int error)
 {
-    const char *hint = "";
-    struct stat st;
-    if (error == -EADDRINUSE)
-        hint = strncmp(address, "unix:", 5) == 0 && stat(address + 5, &st) == 0 && !S_ISSOCK(st.st_mode)
-                   ? " (a file that is no socket is there)"
-                   : " (is it served already?)";
-    if (error == LY_EADDRESS)
-        hint = " (expected unix:PATH, unix:@NAME or tcp://127.0.0.1:PORT)";
-    fprintf(stderr, "lanyard serve: cannot listen on %s: %s%s\n", address, ly_error_text(error), hint);
+    fprintf(stderr, "lanyard serve: cannot listen on %s: %s\n", address, ly__listen_why(address, error));
     return error;
 }
 
@@ -50,8 +96,8 @@ static int check_tcp(const char *address, bool insecure_loopback, char *ret_text
         if (!ly_address_is_local(&list[i]))
             return refuse(
                 address,
-                "it can be reached from the network, and there are no logins yet. Use a Unix socket, or "
-                "tcp://127.0.0.1:PORT with --insecure-loopback, and a tunnel from elsewhere");
+                "it can be reached from the network, where only TLS is served. Say tls:// for it; or, on this machine, "
+                "use a Unix socket or tcp://127.0.0.1:PORT with --insecure-loopback");
     }
     if (!insecure_loopback)
         return refuse(

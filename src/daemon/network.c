@@ -2,6 +2,7 @@
 #include "daemon/network.h"
 #include "auth/announcement.h"
 #include "daemon/account.h"
+#include "daemon/listen.h"
 #include "daemon/notify.h"
 #include "daemon/place.h"
 #include "server/inherit.h"
@@ -207,28 +208,26 @@ static int take_inherited(struct ly_sock **ret_listener, const char *plain)
     return -ENOENT;
 }
 
-static int open_listener(struct ly_sock **ret_listener, const char *plain, bool *ret_inherited, char *why,
-                         size_t size)
+static int open_listener(struct ly_sock **ret_listener, const char *plain, bool *ret_inherited)
 {
     int r = take_inherited(ret_listener, plain);
     *ret_inherited = r == 0;
     if (r != -ENOENT)
         return r;
-    return ly_listen(ret_listener, plain,
-                     &(struct ly_listen_options){.backlog = BACKLOG, .why = why, .why_size = size});
+    return ly_listen(ret_listener, plain, &(struct ly_listen_options){.backlog = BACKLOG});
 }
 
 int ly__network_listen(struct ly__network *n, const char *address, char *ret_text)
 {
-    char plain[LY_ADDRESS_TEXT], why[LY_LISTEN_WHY] = "";
+    char plain[LY_ADDRESS_TEXT];
     struct ly_sock *listener;
     struct ly_address bound;
     bool is_inherited = false;
     int r = plain_address(address, plain);
     if (r == 0)
-        r = open_listener(&listener, plain, &is_inherited, why, sizeof why);
+        r = open_listener(&listener, plain, &is_inherited);
     if (r < 0)
-        return say("cannot listen on ", address, *why ? why : ly_error_text(r), r);
+        return say("cannot listen on ", address, ly__listen_why(address, r), r);
     r = ly_sock_local(listener, &bound);
     if (r == 0)
         r = ly__crew_listen(&n->crew, listener, is_inherited);

@@ -287,12 +287,43 @@ class Refusals(unittest.TestCase):
                                 (["udp://0.0.0.0:0"], "expected unix:PATH"), (["unix-dgram:"], "expected unix:PATH"),
                                 (["unix-dgram:/tmp/x"], "expected unix:PATH"), (["unix-seqpacket:@name"], "expected unix:PATH"),
                                 (["unix-seqpacket:/tmp/x"], "expected unix:PATH"),
-                                (["tcp://127.0.0.1:99999", "--insecure-loopback"], "malformed"), (["unix:" + "x" * 200], "malformed"),
-                                (["unix:/no/such/folder/s"], "no such file")):
+                                (["tcp://127.0.0.1:99999", "--insecure-loopback"], "it is no address"),
+                                (["unix:" + "x" * 200], "it is no address"), (["tls://127.0.0.1:99999"], "it is no address"),
+                                (["unix:/no/such/folder/s"], "the directory of this path is not there: make it first"),
+                                (["unix:/etc/passwd/s"], "the directory of this path is not there: make it first"),
+                                (["tls://192.0.2.1:0"], "this machine does not have this address: 'ip address' shows")):
             with self.subTest(arguments):
                 done = self.serve("--listen", *arguments)
                 self.assertEqual((done.returncode, done.stdout), (1, b""))
                 self.assertRegex(done.stderr.decode(), r"^lanyard serve: [^\n]*" + said + r"[^\n]*\n$")
+
+    def check_refused(self, said, *arguments, **options):
+        done = self.serve("--listen", *arguments, **options)
+        self.assertEqual((done.returncode, done.stdout), (1, b""), done.stderr)
+        self.assertRegex(done.stderr.decode(), r"^lanyard serve: cannot listen on [^\n]*: " + said + r"[^\n]*\n$")
+
+    def test_a_port_that_is_taken(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            for address in (f"tls://127.0.0.1:{port}", f"tcp://127.0.0.1:{port}"):
+                self.check_refused("something listens on this port already, another 'lanyard serve' perhaps .'ss -ltnp' says what.: end it, or "
+                                   "choose another port", address, "--insecure-loopback")
+
+    @unittest.skipUnless(os.geteuid() == 0 and shutil.which("setpriv"), "only root can be somebody who is not root")
+    @unittest.skipUnless(int(pathlib.Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()) > 7, "here everybody may use each port")
+    def test_a_port_and_a_directory_without_the_right_to_them(self):
+        state, program = pathlib.Path(tempfile.mkdtemp()), pathlib.Path(tempfile.mkdtemp())
+        for folder in (state, program):
+            self.addCleanup(shutil.rmtree, folder)
+        shutil.copy(PROGRAM, program / "lanyard")
+        os.chown(state, 65534, 65534)
+        program.chmod(0o755)
+        for address, said in (("tls://127.0.0.1:7", "you may not use this port: those below 1024 take root, or CAP_NET_BIND_SERVICE"),
+                              (f"unix:{program}/s", "you may not make a file in the directory of this path")):
+            done = subprocess.run(["setpriv", "--reuid", "65534", "--clear-groups", program / "lanyard", "serve", "--root", state, "--listen",
+                                   address], capture_output=True, timeout=PATIENCE, check=False, env={"LANYARD_STATE": str(state), "HOME": str(state)})
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(f"cannot listen on {address}: {said}", done.stderr.decode())
 
     def test_one_refusal_among_several_ends_all(self):
         folder = pathlib.Path(tempfile.mkdtemp())
