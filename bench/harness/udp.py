@@ -40,6 +40,7 @@ SERVERS = [
     ("lanyard, fibers on io_uring", OURS, built("ly-udp", "--reactor", "io_uring")),
     ("lanyard, sequential", OURS, built("ly-udp", "--policy", "sequential")),
     ("lanyard, threads", PEER, built("ly-udp", "--policy", "threading")),
+    ("recvmmsg and sendmmsg, joined", PEER, built("limit-udp", "udp://127.0.0.1:0", "--join")),
     ("recvfrom and sendto", PEER, built("limit-udp", "udp://127.0.0.1:0", "--plain")),
     ("libuv", PEER, built("peer-udp-libuv")),
     ("Python ThreadingUDPServer", PEER, lambda context: [sys.executable, context.source / "peers/udp-python.py"]),

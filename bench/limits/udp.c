@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * limit-udp ADDRESS [--plain]: the least an echo server for datagrams can do: up to BATCH of them by one
- * recvmmsg, which waits for the first, and all sent back by one sendmmsg. With --plain one recvfrom and one
- * sendto for each.
+ * limit-udp ADDRESS [--plain | --join]: the least an echo server for datagrams can do: up to BATCH of them by
+ * one recvmmsg, which waits for the first, and all sent back by one sendmmsg. With --plain one recvfrom and
+ * one sendto for each. With --join neighbours of one length and one sender go back as one message, which the
+ * kernel cuts again (UDP_SEGMENT).
  */
 #include "../common/net.h"
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -18,19 +21,52 @@ static struct sockaddr_in from[BATCH];
 static struct iovec piece[BATCH];
 static struct mmsghdr message[BATCH];
 
-static void batches(int fd)
+static int receive(int fd)
+{
+    for (int i = 0; i < BATCH; i++) {
+        piece[i] = (struct iovec){buffer[i], SIZE};
+        message[i].msg_hdr = (struct msghdr){
+            .msg_name = &from[i], .msg_namelen = sizeof from[i], .msg_iov = &piece[i], .msg_iovlen = 1};
+    }
+    int n = recvmmsg(fd, message, BATCH, MSG_WAITFORONE, NULL);
+    if (n < 0)
+        die("recvmmsg");
+    for (int i = 0; i < n; i++)
+        piece[i].iov_len = message[i].msg_len;
+    return n;
+}
+
+/* Make one message of each run of neighbours; its pieces lie behind each other already. Returns how many. */
+static int join(int n)
+{
+    static union {
+        struct cmsghdr head;
+        char bytes[CMSG_SPACE(sizeof(uint16_t))];
+    } cut[BATCH];
+    int last = -1;
+    for (int i = 0; i < n; i++) {
+        struct msghdr *m = last < 0 ? NULL : &message[last].msg_hdr;
+        if (m && m->msg_iov->iov_len == piece[i].iov_len &&
+            (m->msg_iovlen + 1) * piece[i].iov_len <= UINT16_MAX - 1000 &&
+            !memcmp(m->msg_name, &from[i], sizeof from[i])) {
+            cut[last].head = (struct cmsghdr){CMSG_LEN(sizeof(uint16_t)), SOL_UDP, UDP_SEGMENT};
+            *(uint16_t *)CMSG_DATA(&cut[last].head) = (uint16_t)piece[i].iov_len;
+            m->msg_control = &cut[last];
+            m->msg_controllen = sizeof cut[last];
+            m->msg_iovlen++;
+        } else {
+            message[++last].msg_hdr = message[i].msg_hdr;
+        }
+    }
+    return last + 1;
+}
+
+static void batches(int fd, bool joined)
 {
     for (;;) {
-        for (int i = 0; i < BATCH; i++) {
-            piece[i] = (struct iovec){buffer[i], SIZE};
-            message[i].msg_hdr = (struct msghdr){
-                .msg_name = &from[i], .msg_namelen = sizeof from[i], .msg_iov = &piece[i], .msg_iovlen = 1};
-        }
-        int n = recvmmsg(fd, message, BATCH, MSG_WAITFORONE, NULL);
-        if (n < 0)
-            die("recvmmsg");
-        for (int i = 0; i < n; i++)
-            piece[i].iov_len = message[i].msg_len;
+        int n = receive(fd);
+        if (joined)
+            n = join(n);
         for (int sent = 0; sent < n;) {
             int r = sendmmsg(fd, message + sent, (unsigned)(n - sent), 0);
             if (r <= 0)
@@ -56,5 +92,5 @@ int main(int argc, char **argv)
     if (argc > 2 && !strcmp(argv[2], "--plain"))
         one_by_one(fd);
     else
-        batches(fd);
+        batches(fd, argc > 2 && !strcmp(argv[2], "--join"));
 }

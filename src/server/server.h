@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the files of the server share. Reading order: server.c (options, life), listeners.c, shutdown.c,
- * accept.c, packet.c, request.c, reply.c, turns.c (the serving loop of the policies without fibers), then the
- * policies.
+ * accept.c, packet.c, request.c, reply.c, outbox.c, turns.c (the serving loop of the policies without
+ * fibers), then the policies.
  */
 #ifndef LY_SERVER_SERVER_H
 #define LY_SERVER_SERVER_H
@@ -265,7 +265,7 @@ static inline struct ly__packet *ly__packet_of(struct ly_request *rq)
     return ly__container_of(rq, struct ly__packet, rq);
 }
 
-/* ---- answers (reply.c) ---- */
+/* ---- answers (reply.c, outbox.c) ---- */
 
 /*
  * Answers to the datagrams of a batch that go out by one call. Those of the task that runs the handlers are
@@ -276,6 +276,10 @@ struct ly__outbox;
 struct ly__outbox *ly__outbox_new(struct ly_server *s);
 /* The calling task runs the handlers of a batch received from sock from now on. */
 void ly__outbox_begin(struct ly__outbox *o, struct ly_sock *sock);
+/* Whether the calling task's answers may be put in now. */
+bool ly__outbox_is_mine(const struct ly__outbox *o);
+/* Put an answer in. false: it cannot wait, as it is too long, or another task's now. May suspend. */
+bool ly__outbox_put(struct ly__outbox *o, const struct ly_address *to, const void *bytes, size_t n);
 /* Send what is in it. NULL is accepted. May suspend. */
 void ly__outbox_flush(struct ly__outbox *o);
 /* The same if something has been in it for some milliseconds. */
