@@ -13,6 +13,7 @@
 #include <lanyard/fiber.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -149,6 +150,53 @@ static int give_descriptor(const struct scene *s)
     return r < 0 ? (int)r : 0;
 }
 
+/* A command in the name of each session up to this number: some are other workers'. */
+static int steal(const struct scene *s)
+{
+    int r = 0;
+    for (long i = 1; i <= s->number && r == 0; i++)
+        r = say(s,
+                "{\"ask\":%ld,\"do\":\"start\",\"session\":%ld,\"argv\":[\"id\"],\"env\":{},\"stdin\":false}",
+                1000 + i, i);
+    return r;
+}
+
+static int say_too_much(const struct scene *s)
+{
+    static char text[LY__CHANNEL_MAX + 1];
+    memset(text, ' ', sizeof text);
+    memcpy(text, "{}", 2);
+    ssize_t r = ly_send(s->asker->channel.sock, text, sizeof text);
+    return r < 0 ? (int)r : 0;
+}
+
+/* Bytes without a meaning, the same in each run. */
+static int say_nonsense(const struct scene *s)
+{
+    char text[4096];
+    uint32_t state = 1;
+    for (size_t i = 0; i < sizeof text; i++) {
+        state = state * 1664525 + 1013904223;
+        text[i] = (char)(state >> 24);
+    }
+    ssize_t r = ly_send(s->asker->channel.sock, text, sizeof text);
+    return r < 0 ? (int)r : 0;
+}
+
+/* What may be said, without an end. */
+static int flood(const struct scene *s)
+{
+    int r = 0;
+    while (r == 0)
+        r = say(s, "{\"do\":\"fault\",\"session\":%lu}", (unsigned long)s->session);
+    return r;
+}
+
+static int hang_up(const struct scene *s)
+{
+    return ly_shutdown(s->asker->channel.sock, SHUT_RDWR);
+}
+
 static int write_log(const struct scene *s)
 {
     static const char line[] = "\033[2Jlevel=error msg=\"a line that the server has not written\"\n";
@@ -165,6 +213,8 @@ static const struct {
     {"abort", stop},           {"overflow", overflow},      {"broken", break_message},
     {"start", foreign_start},  {"killed", foreign_kill},    {"unknown", start_unknown},
     {"gift", give_descriptor}, {"log", write_log},          {"note", note_all},
+    {"steal", steal},          {"large", say_too_much},     {"nonsense", say_nonsense},
+    {"flood", flood},          {"close", hang_up},
 };
 
 /* ---- the scene ---- */

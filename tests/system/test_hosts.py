@@ -4,6 +4,7 @@
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -48,6 +49,18 @@ class HostsCase(unittest.TestCase):
         cls.serve()
         code = lab.do("lanyard", "user", "pair", "ada").split()[-1]
         cls.laptop.do("lanyard", "pair", "--code-stdin", "lab", text=code + "\n")
+        if shutil.which("testssl"):
+            cls.begin_scan()
+
+    @classmethod
+    def begin_scan(cls):
+        """testssl takes a while, so it runs beside the tests, on a server that none of them ends."""
+        cls.lab.start("sh", "-c", "export LANYARD_STATE=/run/scanned; mkdir -m 700 $LANYARD_STATE;"
+                      " exec lanyard serve --root /srv --listen tls://0.0.0.0:7444 --exempt 10.77.0.0/24 >/run/scanned.log 2>&1")
+        cls.lab.wait_for("/run/scanned.log", "this machine is")
+        cls.scan = cls.laptop.start("testssl", "--quiet", "--color", "0", "--warnings", "off", "--nodns", "none", "--ip",
+                                    cls.lab.address, "--protocols", "--csvfile", "/run/scan.csv", "lab:7444",
+                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     @classmethod
     def serve(cls, *options):
@@ -194,6 +207,16 @@ while True:
         self.https("-tls1_2")
         self.lanyard("exec", f"{self.cafe.address}:443", "--", "id", status=255, words=f"cannot connect to {self.cafe.address}:443: it speaks no TLS 1.3")
 
+    @unittest.skipUnless(shutil.which("testssl"), "there is no testssl")
+    def test_only_tls_1_3_is_spoken_to_testssl_too(self):
+        self.scan.wait(5 * hosts.PATIENCE)
+        rows = [line.split('","') for line in self.laptop.do("cat", "/run/scan.csv").splitlines()]
+        found = {row[0].strip('"'): row[4] for row in rows if len(row) > 4}
+        versions = ("SSLv2", "SSLv3", "TLS1", "TLS1_1", "TLS1_2")
+        self.assertEqual({name: found.get(name) for name in versions}, dict.fromkeys(versions, "not offered"), rows)
+        self.assertEqual(found.get("TLS1_3"), "offered with final", rows)
+
+    @unittest.skipUnless(shutil.which("sslscan"), "there is no sslscan")
     def test_only_tls_1_3_is_spoken(self):
         text = re.sub(r"\x1b\[[0-9;]*m", "", self.laptop.do("sslscan", "--no-colour", "--no-check-certificate", "lab:7433"))
         found = dict(re.findall(r"^(SSLv\d|TLSv1\.\d)\s+(enabled|disabled)$", text, re.MULTILINE))

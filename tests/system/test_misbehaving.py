@@ -4,6 +4,7 @@
 import contextlib
 import errno
 import os
+import signal
 import socket
 import unittest
 
@@ -13,6 +14,7 @@ from test_network import ME, NetworkServer
 from tls_peer import Closed, Tls, scram
 
 GUILTY, INNOCENT = "127.0.0.9", "127.0.0.3"
+DENIED = bytes((21, 3, 3, 0, 2, 2, 49))  # the alert access_denied
 
 
 class MisbehavingServer(NetworkServer):
@@ -57,7 +59,7 @@ class Misbehaving(unittest.TestCase):
         with socket.create_connection(("127.0.0.1", server.port), PATIENCE, (source, 0)) as s:
             s.settimeout(0.5)
             try:
-                return s.recv(1) == b""
+                return s.recv(100) in (b"", DENIED)
             except ConnectionError:
                 return True
             except TimeoutError:
@@ -74,10 +76,10 @@ class Misbehaving(unittest.TestCase):
         """It ends the worker, which is said; others go on, and the source pays."""
         with self.subTest(deed):
             server = self.serve("--workers", "2")
-            connections = [self.enter(server) for _ in range(4)]
+            connections = [self.enter(server) for _ in range(2)]
             self.do(server, deed, number)
             server.wait_for(line)
-            self.assertEqual(self.count_alive(connections), 2)
+            self.assertEqual(self.count_alive(connections), 1)
             self.assertTrue(self.is_refused(server, GUILTY))
             self.assertTrue(self.enter(server).ask({"cmd": "ping", "id": 1})["ok"])
             return server
@@ -91,11 +93,37 @@ class Misbehaving(unittest.TestCase):
                                   ("start", 999, "start: for a session that is not this worker's"),
                                   ("killed", 7, "kill: with fields that it does not have"),
                                   ("unknown", 0, "start: in a state that does not allow it"),
+                                  ("large", 0, "a message: that is none"),
+                                  ("nonsense", 0, "a message: that is none"),
                                   ("gift", 0, "a message: with descriptors")):
             self.check_end(deed, why, number)
 
     def test_a_session_of_another_worker_is_out_of_reach(self):
         self.check_end("note", "note: for a session that is not this worker's", 4)
+
+    def test_a_command_of_another_workers_user_is_out_of_reach(self):
+        self.check_end("steal", "start: for a session that is not this worker's", 5)
+
+    def test_a_worker_that_hangs_up_costs_its_connections_and_is_started_again(self):
+        server = self.serve("--workers", "2")
+        connections = [self.enter(server) for _ in range(2)]
+        self.do(server, "close")
+        server.wait_for("a worker has ended")
+        self.assertEqual(self.count_alive(connections), 1)
+        for _ in range(2):
+            self.assertTrue(self.enter(server).ask({"cmd": "ping", "id": 1})["ok"])
+
+    def test_a_flood_of_what_may_be_said_keeps_nobody_else_waiting(self):
+        server = self.serve("--workers", "2")
+        connections = [self.enter(server) for _ in range(2)]  # one on each
+        with socket.create_connection(("127.0.0.1", server.port), PATIENCE, (GUILTY, 0)) as s:
+            s.sendall(b"!flood 0\n")
+            answers = [c.run("echo", "there")[1] for c in connections]
+            self.assertEqual(answers, [b"there\n"] * 2)
+            self.assertTrue(self.enter(server).ask({"cmd": "ping", "id": 1})["ok"])
+        server.process.send_signal(signal.SIGTERM)
+        server.wait_for("running requests may finish")
+        self.assertEqual(server.stop(signal.SIGTERM), 0)  # at once, though the flood goes on
 
     def test_a_crash_is_charged_to_the_session_that_did_it_alone(self):
         for deed in ("fault", "abort", "overflow"):

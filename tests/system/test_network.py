@@ -2,14 +2,17 @@
 """serve on the network: TLS, logging in, roles, confined workers, and what strangers get."""
 
 import base64
+import concurrent.futures
 import contextlib
 import os
 import pathlib
 import pwd
+import shutil
 import signal
 import socket
 import struct
 import subprocess
+import tempfile
 import time
 import unittest
 
@@ -28,7 +31,6 @@ class NetworkServer(Server):
         super().__init__("--listen", "tls://127.0.0.1:0", *options, environment=self.set_state())
 
     def set_state(self):
-        import tempfile
         self.state = pathlib.Path(tempfile.mkdtemp(prefix="ly"))
         self.environment["LANYARD_STATE"] = str(self.state)
         return self.environment
@@ -49,7 +51,6 @@ class NetworkServer(Server):
         return [int(line.split()[0]) for line in out.stdout.decode().splitlines() if line.endswith("worker")]
 
     def remove(self):
-        import shutil
         shutil.rmtree(self.state, ignore_errors=True)
         super().remove()
 
@@ -127,10 +128,11 @@ class LoggingIn(NetworkCase):
         self.assert_closed(connection)
 
     def test_nothing_weaker_is_taken(self):
-        for options in ({"mechanism": "SCRAM-SHA-256"}, {"mechanism": "PLAIN"}, {"header": "n,,"}, {"header": "y,,"},
-                        {"header": "p=tls-unique,,"}):
-            _, answer = self.log_in(**options)
-            self.assertEqual(answer["error"], "LY_EDENIED", options)
+        weaker = ({"mechanism": "SCRAM-SHA-256"}, {"mechanism": "PLAIN"}, {"header": "n,,"}, {"header": "y,,"},
+                  {"header": "p=tls-unique,,"})
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            for options, (_, answer) in zip(weaker, pool.map(lambda options: self.log_in(**options), weaker)):
+                self.assertEqual(answer["error"], "LY_EDENIED", options)
 
     def test_a_message_of_an_earlier_login_is_no_use(self):
         connection = self.connect()
@@ -140,6 +142,47 @@ class LoggingIn(NetworkCase):
         again = {"cmd": "login", "id": 1, "mechanism": "SCRAM-SHA-256-PLUS",
                  "data": "c=cD10bHMtZXhwb3J0ZXIsLA==,r=" + first["data"].split(",")[0][2:] + ",p=" + proof}
         self.assertEqual(connection.ask(again)["error"], "LY_EDENIED")
+
+    def test_a_whole_login_that_was_recorded_is_no_use_again(self):
+        connection, said = self.connect(), []
+        ask = connection.ask
+        connection.ask = lambda header: said.append(header) or ask(header)
+        self.assertTrue(scram(connection, "ann", PASSWORD)["ok"])
+        again = self.connect()
+        answers = [again.ask(header) for header in said]
+        self.assertIn("data", answers[0])
+        self.assertEqual(answers[1]["error"], "LY_EDENIED")
+        self.assert_closed(again)
+
+    def try_name(self, name):
+        """The error that a login by this name ends with, and the connection too."""
+        connection = self.connect()
+        login = {"cmd": "login", "id": 1, "mechanism": "SCRAM-SHA-256-PLUS"}
+        try:
+            answer = connection.ask(dict(login, data=f"p=tls-exporter,,n={name},r=abcdefghijkl"))
+            if "error" not in answer:  # a name that is only unknown goes on to the proof, which is wrong
+                nonce, proof = answer["data"].split(",")[0], base64.b64encode(bytes(32)).decode()
+                answer = connection.ask(dict(login, data=f"c=cD10bHMtZXhwb3J0ZXIsLA==,{nonce},p={proof}"))
+        except Closed:
+            return "closed"
+        self.assert_closed(connection)
+        return answer.get("error")
+
+    def test_names_that_are_none_are_denied(self):
+        names = ("a" * 500, "a" * 1100, "a" * 60000, "\udcff\udcfe", "ann\udcc3", "ann\x01", "\u202eann", "ann,m=x", "ann=", "",
+                 "pair/", "pair/" + "A" * 400, "\u2168" * 300)
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:  # each failure makes the next answer later
+            for name, error in zip(names, pool.map(self.try_name, names)):
+                self.assertIn(error, ("LY_EDENIED", "LY_EFIELD", "LY_ETOOBIG", "closed"), name[:20])
+        self.assertTrue(self.log_in()[1]["ok"])
+
+    def test_a_login_that_is_malformed_is_refused(self):
+        whole = {"cmd": "login", "id": 1, "mechanism": "SCRAM-SHA-256-PLUS", "data": "p=tls-exporter,,n=ann,r=abcdefgh"}
+        for change in ({"mechanism": None}, {"mechanism": 7}, {"mechanism": "A" * 100}, {"data": None}, {"data": 7},
+                       {"data": ["x"]}, {"data": ""}):
+            request = {key: value for key, value in (whole | change).items() if value is not None}
+            answer = self.connect().ask(request)
+            self.assertIn(answer["error"], ("LY_EDENIED", "LY_EFIELD", "LY_ETOOBIG"), change)
 
     def test_a_second_login_is_refused(self):
         connection = self.enter()
@@ -169,6 +212,63 @@ class LoggingIn(NetworkCase):
         self.assertIn('"sh -c exit 3"', out)
         self.assertIn('"tcp://127.0.0.1:', out)
         self.assertNotIn(PASSWORD, out)
+
+
+class Certificates(NetworkCase):
+    """What counts of a client's certificate is the key that it proves."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.folder = tempfile.mkdtemp(prefix="ly")
+        (pathlib.Path(cls.folder) / "conf").write_text(
+            "[ca]\ndefault_ca = c\n[c]\ndatabase = index\nserial = serial\nnew_certs_dir = .\ndefault_md = sha256\n"
+            "policy = p\n[p]\ncommonName = optional\n[req]\ndistinguished_name = d\n[d]\n")
+        (pathlib.Path(cls.folder) / "index").touch()
+        (pathlib.Path(cls.folder) / "serial").write_text("01\n")
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.folder)
+        super().tearDownClass()
+
+    def openssl(self, *arguments):
+        subprocess.run(["openssl", *arguments], cwd=self.folder, check=True, capture_output=True)
+
+    def make_key(self, name):
+        self.openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", f"{name}.key")
+
+    def sign(self, name, key, signer, *dates):
+        """A PEM file with a certificate for the key, by the signer's."""
+        self.openssl("req", "-config", "conf", "-new", "-key", f"{key}.key", "-subj", f"/CN={name}", "-out", "request")
+        own = ("-selfsign",) if signer == key else ("-cert", f"{signer}.pem")
+        self.openssl("ca", "-config", "conf", "-batch", "-notext", "-keyfile", f"{signer}.key", *own, "-in", "request", "-out",
+                     f"{name}.pem", *(dates or ("-days", "9")))
+        path = pathlib.Path(self.folder, f"{name}.pem")
+        path.write_text(path.read_text() + pathlib.Path(self.folder, f"{key}.key").read_text())
+        return str(path)
+
+    def enrol(self, certificate):
+        code = cli("user", "pair", "ann", env=self.server.environment).stdout.decode().split()[-1]
+        slot, *secret = code.split("-")
+        self.assertTrue(scram(self.connect(certificate=certificate), "pair/" + slot, "".join(secret))["ok"])
+
+    def test_an_expired_certificate_is_as_good_as_its_key(self):
+        self.make_key("a")
+        self.enrol(self.sign("fresh", "a", "a"))
+        old = self.sign("old", "a", "a", "-startdate", "20200101000000Z", "-enddate", "20200102000000Z")
+        self.assertEqual(self.connect(certificate=old).ask({"cmd": "hello", "id": 1})["user"], "ann")
+        self.make_key("b")
+        stranger = self.sign("stranger", "b", "b", "-startdate", "20200101000000Z", "-enddate", "20200102000000Z")
+        self.assertEqual(self.connect(certificate=stranger).ask({"cmd": "hello", "id": 1})["error"], "LY_ELOGIN")
+
+    def test_a_certificate_by_a_device_that_is_known_makes_nobody_known(self):
+        self.make_key("c")
+        self.make_key("d")
+        self.enrol(self.sign("c", "c", "c"))
+        issued = self.sign("d", "d", "c")
+        self.assertEqual(self.connect(certificate=issued).ask({"cmd": "hello", "id": 1})["error"], "LY_ELOGIN")
+        self.assertEqual(self.connect(certificate=issued).ask({"cmd": "ls", "id": 1, "path": ""})["error"], "LY_ELOGIN")
 
 
 class Commands(NetworkCase):
@@ -440,7 +540,8 @@ class Strangers(NetworkCase):
     options = ("--login-time", "1")
 
     def test_c_what_is_no_tls_is_ended(self):
-        for data in (b"GET / HTTP/1.1\r\n\r\n", struct.pack("<i", 28) + b"{}", os.urandom(600), b"\x16\x03\x01" + bytes(9)):
+        for data in (b"GET / HTTP/1.1\r\n\r\n", b"PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\n",
+                     b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes(12), struct.pack("<i", 28) + b"{}", os.urandom(600), b"\x16\x03\x01" + bytes(9)):
             with socket.create_connection(("127.0.0.1", self.server.port), PATIENCE) as s:
                 with contextlib.suppress(OSError):
                     s.sendall(data)
