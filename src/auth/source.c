@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#define MAPPED \
+    12 /* bytes that make an IPv6 address stand for the IPv4 address behind them (RFC 4291, 2.5.5.2) */
 #define NET_BITS 64 /* of an IPv6 address: what a subnet's machines share (RFC 4291, 2.5.4) */
 
 static bool is_link_local(const uint8_t *host)
@@ -13,13 +15,28 @@ static bool is_link_local(const uint8_t *host)
     return host[0] == 0xfe && (host[1] & 0xc0) == 0x80;
 }
 
+static bool is_mapped(const uint8_t *host)
+{
+    static const uint8_t mapped[MAPPED] = {[10] = 0xff, [11] = 0xff};
+    return memcmp(host, mapped, sizeof mapped) == 0;
+}
+
+void ly__source_unmap(struct ly_address *peer)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = peer->u.in6.sin6_port};
+    if (peer->length == 0 || peer->u.family != AF_INET6 || !is_mapped(peer->u.in6.sin6_addr.s6_addr))
+        return;
+    memcpy(&in.sin_addr, peer->u.in6.sin6_addr.s6_addr + MAPPED, sizeof in.sin_addr);
+    peer->u.in = in;
+    peer->length = sizeof in;
+}
+
 static struct ly__source of_ipv6(const uint8_t *host)
 {
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
     struct ly__source s = {0};
-    if (memcmp(host, mapped, sizeof mapped) == 0) {
+    if (is_mapped(host)) {
         s.bits = 32;
-        memcpy(s.host, host + sizeof mapped, 4);
+        memcpy(s.host, host + MAPPED, 4);
     } else {
         s.bits = is_link_local(host) ? 128 : NET_BITS;
         memcpy(s.host, host, s.bits / 8u);

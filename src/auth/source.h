@@ -26,6 +26,10 @@ struct ly__source {
 
 struct ly__source ly__source_of(const struct ly_address *peer);
 
+/* A listener for both families takes an IPv4 peer as [::ffff:192.0.2.7]: from here on it is 192.0.2.7, to the
+ * gate, in the trail, in logs and for people. Other addresses stay as they are. */
+void ly__source_unmap(struct ly_address *peer);
+
 bool ly__source_same(const struct ly__source *a, const struct ly__source *b);
 
 /* For people: "192.0.2.7", "2001:db8:0:1::/64", "fe80::1"; "-" for none. */

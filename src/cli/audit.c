@@ -5,12 +5,15 @@
 #include "cli/command.h"
 #include "cli/entry.h"
 #include "cli/number.h"
+#include "daemon/nearest.h"
 #include "daemon/place.h"
+#include <ctype.h>
 #include <errno.h>
 #include <lanyard/error.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 enum {
@@ -59,6 +62,53 @@ static void read_time(struct argp_state *state, const char *option, const char *
         argp_error(state, "--%s is a time such as 2026-11-21T09:35, or -1h, not '%s'", option, text);
 }
 
+/* Every word that a server of this version writes as what was done. */
+static const char *const deeds[] = {"login",        "pair",   "exec",   "put",   "get",
+                                    "ls",           "stat",   "mkdir",  "mv",    "rm",
+                                    "session_kill", "killed", "revoke", "audit", "partial"};
+
+/* A word that is none of a list would silently find nothing. */
+static void refuse_word(struct argp_state *state, const char *option, const char *word, const char *near)
+{
+    if (near)
+        argp_error(state, "--%s: there is no '%s'; did you mean '%s'?", option, word, near);
+    else
+        argp_error(state, "--%s: there is no '%s'", option, word);
+}
+
+static void check_what(struct argp_state *state, const char *word)
+{
+    struct ly__nearest nearest;
+    ly__nearest_init(&nearest, word, strlen(word));
+    for (size_t i = 0; i < sizeof deeds / sizeof *deeds; i++) {
+        if (strcmp(word, deeds[i]) == 0)
+            return;
+        ly__nearest_try(&nearest, deeds[i]);
+    }
+    refuse_word(state, "what", word, nearest.name);
+}
+
+/* "ok", "begun", "error" or the name of an error, of the library's with or without its "LY_". */
+static void check_result(struct argp_state *state, const char *word)
+{
+    static const char *const words[] = {"ok",    "begun",  "error",  "EDENIED",
+                                        "EROLE", "ENOENT", "EACCES", "EEXIST"};
+    char name[64] = "LY_";
+    struct ly__nearest nearest;
+    ly__nearest_init(&nearest, word, strlen(word));
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (strcasecmp(word, words[i]) == 0)
+            return;
+        ly__nearest_try(&nearest, words[i]);
+    }
+    for (size_t i = 0; word[i] && i + 4 < sizeof name; i++) {
+        name[3 + i] = (char)toupper((unsigned char)word[i]);
+        name[4 + i] = 0;
+    }
+    if (ly_error_from_name(name) == 0 && ly_error_from_name(name + 3) == 0)
+        refuse_word(state, "result", word, nearest.name);
+}
+
 static error_t parse_filter(int key, char *arg, struct argp_state *state, struct ly__audit_filter *f)
 {
     switch (key) {
@@ -69,9 +119,11 @@ static error_t parse_filter(int key, char *arg, struct argp_state *state, struct
         ly__audit_filter_from(f, arg);
         return 0;
     case KEY_WHAT:
+        check_what(state, arg);
         f->what = arg;
         return 0;
     case KEY_RESULT:
+        check_result(state, arg);
         f->result = arg;
         return 0;
     case KEY_SINCE:

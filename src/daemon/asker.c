@@ -322,6 +322,8 @@ static void note(struct ly__authority *authority, uint64_t number, const struct 
         r = ly_json_put_int(&b, "result", deed->result);
     if (r == 0)
         r = ly_json_put_int(&b, "exit", deed->exit);
+    if (r == 0 && deed->bytes >= 0)
+        r = ly_json_put_int(&b, "bytes", deed->bytes);
     if (r == 0)
         r = ly_json_put_int(&b, "began", deed->began);
     tell(asker_of(authority), &b, r);

@@ -71,6 +71,18 @@ void ly__decider_tell(struct ly__decider *d, const struct ly__entry *e, const ch
     (void)tell_trail(d, &r, end_record);
 }
 
+/* A login by password, or a pairing: who is in was in by which of them; who is not named whom. */
+static void tell_login(struct ly__decider *d, const struct ly__entry *e, int result)
+{
+    bool is_pairing = e->login && ly__login_is_pairing(e->login);
+    const char *name = e->login ? ly__login_name(e->login) : NULL, *how = is_pairing ? "pairing" : "password";
+    struct ly__audit_record r = record_of(e, result == 0 && is_pairing ? "pair" : "login");
+    r.object = result == 0 || !name || !*name ? how : name;
+    r.detail = r.object == how ? NULL : how;
+    r.result = result;
+    (void)tell_trail(d, &r, end_record);
+}
+
 /* ---- who it is: this machine's ---- */
 
 static void name_user(char name[LY__GRANT_USER], uid_t uid)
@@ -263,7 +275,7 @@ static int deny(struct ly__decider *d, struct ly__entry *e, bool was_right, int 
     e->has_failed = true;
     if (!was_right)
         ly__penalties_add(d->penalties, &e->peer, LY__OFFENCE_LOGIN, ly_now());
-    ly__decider_tell(d, e, "login", e->login ? ly__login_name(e->login) : NULL, error);
+    tell_login(d, e, error);
     if (error != LY_EDENIED)
         return error;
     if (e->login)
@@ -290,7 +302,7 @@ static int login(struct ly__authority *a, uint64_t number, const char *mechanism
         r = enter(d, e, ly__login_user(e->login), ret_grant);
     if (r < 0)
         return deny(d, e, is_right, r, ret_grant);
-    ly__decider_tell(d, e, ly__login_is_pairing(e->login) ? "pair" : "login", NULL, 0);
+    tell_login(d, e, 0);
     return 1;
 }
 
@@ -361,6 +373,7 @@ static void note(struct ly__authority *a, uint64_t number, const struct ly__deed
     struct ly__audit_record r = d->asks_first && e->deed.action ? e->deed : record_of(e, deed->what);
     r.object = deed->object;
     r.result = deed->result;
+    r.bytes = deed->bytes;
     r.began = deed->began;
     if (deed->exit >= 0) {
         snprintf(detail, sizeof detail, "exit %d", deed->exit);

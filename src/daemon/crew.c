@@ -291,6 +291,7 @@ static int accept_connections(void *arg)
         struct ly_address peer;
         r = ly_accept(a->listener, &sock, &peer);
         if (r == 0) {
+            ly__source_unmap(&peer);
             (void)take_connection(a->crew, sock, &peer);
             ly_sock_free(sock);
         } else if (r != -ECANCELED && r != -ECONNABORTED) {

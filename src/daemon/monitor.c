@@ -157,6 +157,10 @@ static int run_note(struct task *t)
         ly_json_int(ly_json_get(t->json, "exit"), &status) < 0 ||
         ly_json_int(ly_json_get(t->json, "began"), &d.began) < 0)
         return LY_EFIELD;
+    struct ly_json bytes = ly_json_get(t->json, "bytes");
+    d.bytes = -1;
+    if (ly_json_type(bytes) != LY_JSON_NONE && (ly_json_int(bytes, &d.bytes) < 0 || d.bytes < 0))
+        return LY_EFIELD;
     if (d.began < 0 || d.began > ly_now())
         d.began = ly_now(); /* it is reckoned with */
     d.result = (int)result;

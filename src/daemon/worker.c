@@ -4,6 +4,7 @@
  * gives up its rights (the user id, Landlock, seccomp), and only then takes the first connection.
  */
 #include "daemon/worker.h"
+#include "auth/source.h"
 #include "daemon/asker.h"
 #include "daemon/fault.h"
 #include "daemon/report.h"
@@ -43,6 +44,8 @@ static int serve_connection(struct connection *c)
     struct ly_sock *sock = NULL;
     struct ly_address peer;
     int r = ly_sock_peer(c->sock, &peer);
+    if (r == 0)
+        ly__source_unmap(&peer);
     if (r == 0)
         r = ly_tls_wrap(&sock, c->sock, c->worker->tls, NULL);
     if (r < 0)

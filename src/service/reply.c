@@ -8,11 +8,13 @@
 void ly__session_received(struct ly__session *s, int64_t bytes)
 {
     atomic_fetch_add_explicit(&s->service->counters.received, (uint64_t)bytes, memory_order_relaxed);
+    s->moved += bytes + (s->moved < 0);
 }
 
 void ly__session_sent(struct ly__session *s, int64_t bytes)
 {
     atomic_fetch_add_explicit(&s->service->counters.sent, (uint64_t)bytes, memory_order_relaxed);
+    s->moved += bytes + (s->moved < 0);
 }
 
 int ly__session_drop_body(struct ly__session *s)

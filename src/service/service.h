@@ -67,6 +67,15 @@ struct ly__service {
     struct ly__idle idle;
 };
 
+#define LY__DEED_OBJECT 512 /* bytes of what is kept of a deed's object, with its zero byte */
+
+/* The names of what a request brings, where its head does not have them. */
+struct ly__deed_names {
+    char text[LY__DEED_OBJECT];
+    size_t length;
+    bool cut; /* some did not fit */
+};
+
 struct ly__session {
     struct ly__service *service;   /* borrowed */
     uint64_t number;               /* the authority's, for this session */
@@ -76,12 +85,14 @@ struct ly__session {
     struct ly_sock *sock;          /* its socket, whose time-out bounds each wait; borrowed */
     const struct ly_address *peer; /* who asked, for the log; borrowed */
     int root_fd;                   /* what this user sees as the root, held open (O_PATH); -1: nothing */
-    int own_root_fd;      /* the same where it is the user's own directory; -1: it is the service's */
-    int64_t id;           /* the current request's; negative where it could not be read */
-    int result;           /* the current request's: the last error that was sent, else 0 */
-    int exit;             /* of its command, as struct ly__deed has it; -1: it has none */
-    int64_t body;         /* bytes of the current request's own body that nobody has read yet */
-    struct ly_buffer out; /* the answer's header that is being built */
+    int own_root_fd; /* the same where it is the user's own directory; -1: it is the service's */
+    int64_t id;      /* the current request's; negative where it could not be read */
+    int result;      /* the current request's: the last error that was sent, else 0 */
+    int exit;        /* of its command, as struct ly__deed has it; -1: it has none */
+    int64_t moved; /* bytes of files or of a command that came and went for this request; -1: it moves none */
+    struct ly__deed_names *names; /* borrowed; NULL: nobody wants to know */
+    int64_t body;                 /* bytes of the current request's own body that nobody has read yet */
+    struct ly_buffer out;         /* the answer's header that is being built */
     int64_t wait_ms; /* goes with LY_EDENIED: for how long nothing is taken from the peer; 0: it may come */
     bool ended;      /* the connection's last frame has been written */
     const struct ly__deed *deed; /* what it does, guarded by service->idle.lock; NULL: nothing to be noted */
@@ -163,11 +174,13 @@ int ly__session_run(struct ly__service *service, struct ly_sock *sock, const str
 void ly__session_received(struct ly__session *s, int64_t bytes);
 void ly__session_sent(struct ly__session *s, int64_t bytes);
 
-#define LY__DEED_OBJECT 512 /* bytes of what is kept of a deed's object, with its zero byte */
-
 /* What a request is about, for the trail: its path or paths, its command. Long ones are cut and end in "...".
  */
 void ly__deed_object(char out[LY__DEED_OBJECT], struct ly_json header);
+
+/* Something comes that the request's head did not name: a name in a directory ("": the top). From one task at
+ * a time. names: NULL is accepted. */
+void ly__deed_add_name(struct ly__deed_names *names, const char *directory, const char *name);
 
 /* Ask who the peer is; whether it must log in is s->logged_in then. Returns 0, or why it is not served.
  * Suspends. */

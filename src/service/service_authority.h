@@ -46,6 +46,7 @@ struct ly__deed {
     const char *object; /* the path, the program and its arguments; bytes of the peer's choice */
     int result;         /* 0 or the error that answered it */
     int exit;           /* a command's exit status, or 128 + the signal that ended it; -1: none */
+    int64_t bytes;      /* of files or of a command that came and went for it; -1: it is not about such */
     int64_t began;      /* of ly_now() */
 };
 

@@ -54,6 +54,23 @@ static void add_list(struct text *t, struct ly_json list)
     }
 }
 
+void ly__deed_add_name(struct ly__deed_names *names, const char *directory, const char *name)
+{
+    if (!names || names->cut)
+        return;
+    struct text t = {.at = names->text + names->length,
+                     .left = sizeof names->text - sizeof CUT - names->length};
+    if (names->length > 0)
+        separate(&t);
+    append(&t, directory, strlen(directory));
+    if (*directory)
+        append(&t, "/", 1);
+    append(&t, name, strlen(name));
+    names->cut = t.cut;
+    names->length = (size_t)(t.at - names->text);
+    memcpy(t.at, t.cut ? CUT : "", t.cut ? sizeof CUT : 1);
+}
+
 void ly__deed_object(char out[LY__DEED_OBJECT], struct ly_json header)
 {
     static const char *const names[] = {"path", "from", "to", "shell"};

@@ -135,12 +135,18 @@ static int run_noted(struct ly__session *s, const struct ly__service_command *c,
 {
     struct ly__authority *a = s->service->authority;
     char object[LY__DEED_OBJECT];
+    struct ly__deed_names names = {.length = 0};
     struct ly__deed deed = {.what = c->name, .object = object, .began = ly_now()};
     ly__deed_object(object, f->header);
     int r = s->grant.roles & c->role ? a->calls->allow(a, s->number, c->name) : LY_EROLE;
     ly__session_does(s, &deed);
+    s->names = &names;
     r = r < 0 ? ly__session_error(s, r, NULL) : c->run(s, f);
+    s->names = NULL;
     ly__session_does(s, NULL);
+    if (names.length > 0)
+        deed.object = names.text;
+    deed.bytes = s->moved;
     deed.result = r < 0 ? r : s->result;
     deed.exit = s->exit;
     a->calls->note(a, s->number, &deed);
@@ -169,6 +175,7 @@ static int run_request(struct ly__session *s, const struct ly_frame *f)
     s->body = f->size;
     s->result = 0;
     s->exit = -1;
+    s->moved = -1;
     if (is_late(f->header))
         return ly__session_drop_body(s);
     if (f->size > LY__SESSION_BODY_MAX)

@@ -162,6 +162,18 @@ class Filters(Audit):
         self.assertEqual(self.what("--from", "unix:/run/lanyard.sock"), ["put"])
         self.assertEqual(self.what("--from", "198.51.100.0/24"), [])
 
+    def test_a_word_that_is_none_is_refused_with_the_one_that_was_meant(self):
+        for arguments, said in ((("--what", "logn"), "--what: there is no 'logn'; did you mean 'login'?"),
+                                (("--what", "ptu"), "--what: there is no 'ptu'; did you mean 'put'?"),
+                                (("--what", "something"), "--what: there is no 'something'"),
+                                (("--result", "eror"), "--result: there is no 'eror'; did you mean 'error'?"),
+                                (("--result", "EDENID"), "--result: there is no 'EDENID'; did you mean 'EDENIED'?")):
+            done = self.run_audit(*arguments, "/dev/null")
+            self.assertEqual((done.returncode, done.stdout), (2, ""))
+            self.assertIn(said, done.stderr)
+        for arguments in (("--result", "ly_erole"), ("--result", "erole"), ("--result", "OK"), ("--result", "ECONNRESET"), ("--what", "session_kill")):
+            self.assertEqual(self.run_audit(*arguments, "/dev/null").returncode, 0)
+
     def test_commands_and_results(self):
         self.write_three()
         self.assertEqual(self.what("--what", "put"), ["put"])

@@ -883,6 +883,68 @@ class RealServers(ClientCase):
         self.assertIn("has the key now that it had announced", self.said)
         self.assertEqual((self.remembered()[host]["id"], "next" in self.remembered()[host]), (following, False))
 
+    def trail(self, server, *arguments, until):
+        """The records of the server's trail, once they have this text."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            out = cli("audit", "--json", *arguments, env=server.environment).stdout.decode()
+            if until in out or time.monotonic() > deadline:
+                self.assertIn(until, out)
+                return [json.loads(line) for line in out.splitlines()]
+            time.sleep(0.05)
+
+    def test_the_trail_has_the_names_and_bytes_of_what_came_and_went(self):
+        server = self.own_server()
+        self.assertEqual(cli("user", "role", "ann", "read,write,exec", env=server.environment).returncode, 0)
+        self.environment["LANYARD_PASSWORD_FILE"] = self.password_file()
+        tree, host = self.folder / "tree", f"ann@{server.host}"
+        (tree / "below").mkdir(parents=True)
+        for name, size in (("one", 10), ("two", 300_000), ("below/three", 5)):
+            (tree / name).write_bytes(os.urandom(size))
+        self.lanyard("put", "--accept-new", str(tree / "one"), str(tree / "two"), f"{host}:")
+        self.lanyard("put", str(tree / "one"), f"{host}:other name")
+        self.lanyard("mkdir", f"{host}:dir")
+        self.lanyard("put", str(tree), str(tree / "one"), f"{host}:dir")
+        self.lanyard("put", "-T", str(tree), f"{host}:whole")
+        self.lanyard("get", f"{host}:two", str(self.folder))
+        self.lanyard("exec", host, "--", "printf", "12345")
+        self.lanyard("rm", f"{host}:two")
+        records = self.trail(server, until='"rm"')
+        shown = [(r["what"], r.get("object"), r.get("bytes")) for r in records if r["what"] in ("put", "get", "exec", "rm")]
+        self.assertEqual(shown, [("put", "one two", 300_010), ("put", "other name", 10), ("put", "dir/tree dir/one", 300_025), ("put", "whole", 300_015),
+                                 ("get", "two", 300_000), ("exec", "printf 12345", 5), ("rm", "two", None)])
+
+    def test_the_trail_tells_how_somebody_logged_in(self):
+        server = self.own_server()
+        host = f"ann@{server.host}"
+        self.lanyard("ping", "--accept-new", "--password-file", self.password_file(), host)
+        self.lanyard("ping", "--password-file", self.password_file("a guess"), host, status=1)
+        self.lanyard("pair", server.host, "--code-stdin", text=cli("user", "pair", "ann", env=server.environment).stdout.decode())
+        self.lanyard("ping", host)
+        records = self.trail(server, until='"object": "device"')
+        self.assertEqual([(r["what"], r.get("who"), r["object"], r.get("detail"), r["result"]) for r in records if r["what"] in ("login", "pair")][:3],
+                         [("login", "ann", "password", None, "ok"), ("login", None, "ann", "password", "LY_EDENIED"),
+                          ("pair", "ann", "pairing", None, "ok")])
+        last = records[-1]
+        self.assertEqual((last["what"], last["who"], last["object"]), ("login", "ann", "device"))
+
+    def test_an_ipv4_peer_of_a_listener_for_both_is_shown_as_one(self):
+        server = self.own_server("--listen", "tls://[::]:0")
+        port = re.search(r"on tls://\[::\]:(\d+)", server.wait_for("this machine is"))[1]
+        host = f"127.0.0.1:{port}"
+        self.lanyard("pair", host, "--code-stdin", text=cli("user", "pair", "ann", env=server.environment).stdout.decode())
+        running = self.hold_session(host)
+        for out in (cli("sessions", "list", "--json", server.address, env=server.environment).stdout.decode(),
+                    cli("devices", "list", "--json", "ann", env=server.environment).stdout.decode(),
+                    json.dumps(self.trail(server, until='"login"'))):
+            self.assertIn("127.0.0.1", out)
+            self.assertNotIn("ffff", out)
+        with socket.create_connection(("127.0.0.1", int(port)), PATIENCE) as s:
+            s.sendall(b"no TLS" * 20)
+        running.communicate(b"", timeout=PATIENCE)
+        server.stop()
+        self.assertNotIn("ffff", server.log.read_text())
+
     def own_server(self, *options):
         server = NetworkServer(*options).ready()
         server.host = f"127.0.0.1:{server.port}"
@@ -929,9 +991,9 @@ class RealServers(ClientCase):
     def server_key(self, server):
         return server.state / "key.pem"
 
-    def hold_session(self, server):
+    def hold_session(self, host):
         """A command that runs until its input ends, and with it its session."""
-        running = subprocess.Popen([PROGRAM, "exec", "--accept-new", "--password-file", self.password_file(), f"ann@{server.host}",
+        running = subprocess.Popen([PROGRAM, "exec", "--accept-new", "--password-file", self.password_file(), f"ann@{host}",
                                     "--", "sh", "-c", "echo started; cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE, env=self.environment)
         self.addCleanup(running.communicate)
@@ -941,7 +1003,7 @@ class RealServers(ClientCase):
     def test_too_many_sessions_are_said_and_are_no_offence(self):
         server = self.own_server()
         self.assertEqual(cli("user", "role", "--sessions", "1", "ann", env=server.environment).returncode, 0)
-        self.hold_session(server)
+        self.hold_session(server.host)
         for _ in range(5):
             self.lanyard("exec", "--password-file", self.password_file(), f"ann@{server.host}", "--", "true", status=255)
             self.assertIn("you have as many sessions there as you may have at once", self.said)
@@ -962,7 +1024,7 @@ class RealServers(ClientCase):
     def test_a_server_that_shuts_down_says_so(self):
         server = self.own_server()
         self.lanyard("known", "accept", f"{server.host}#{identity(self.server_key(server))}")
-        running = self.hold_session(server)
+        running = self.hold_session(server.host)
         server.process.send_signal(signal.SIGTERM)
         server.wait_for("running requests may finish")
         self.ping(server, "--password-file", self.password_file())

@@ -82,6 +82,8 @@ struct ly__receive_hooks {
     int (*failed)(void *arg, int error, const char *text, const char *path);
     /* The sender left out an entry that is no file, directory or link. NULL: not told. */
     void (*other)(void *arg, const char *path);
+    /* An entry comes. path: as sent. Called by one task at a time, on any thread. NULL: not told. */
+    void (*entry)(void *arg, const char *path);
     /* As in sending; path is "" for several small files. NULL: not told. */
     void (*progress)(void *arg, const char *path, int64_t bytes);
 };

@@ -109,6 +109,12 @@ static int tell_failures(struct ly__receive *r)
     return result;
 }
 
+static void tell_entry(const struct ly__receive *r)
+{
+    if (r->options.hooks->entry)
+        r->options.hooks->entry(r->options.arg, r->entry.path);
+}
+
 static void progress(const struct ly__receive *r, const char *path, int64_t n)
 {
     if (n > 0 && r->options.hooks->progress)
@@ -280,6 +286,7 @@ static size_t take_frame(struct ly__receive *r, const char *bytes, size_t n)
         r->wanted = whole;
         return 0;
     }
+    tell_entry(r);
     take_entry(r, error, bytes + head);
     return whole;
 }
@@ -532,6 +539,7 @@ static int handle_frame(struct ly__receive *r, struct ly_frame *ret_frame)
             *ret_frame = f;
         return k;
     }
+    tell_entry(r);
     return receive_large(r, error);
 }
 

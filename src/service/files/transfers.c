@@ -23,6 +23,7 @@ struct transfer {
     struct ly__place place; /* held: dir, once it is found */
     bool placed;
     bool flag;                /* get: recursive; put: parents */
+    bool named;               /* put: what comes has the name that the request has */
     struct ly__spot spot;     /* get: where the client puts it; put: where the entries go */
     int64_t offset;           /* get: what the client has; partial: what there is */
     char hash[LY__HASH_TEXT]; /* of these bytes */
@@ -122,6 +123,7 @@ static int get(struct ly__session *s, struct transfer *t)
     if (ly__send_new(&send, s->stream, s->id, &get_hooks, t) < 0)
         return ly__session_error(s, -ENOMEM, NULL);
     ly__send_avoid(send, &t->spot);
+    ly__session_sent(s, 0);
     r = ly__send_entry(send, t->place.dir, t->place.name, t->path, t->flag);
     if (r == 0)
         r = put_counts(s, ly__send_counts(send), false);
@@ -172,7 +174,18 @@ static void count_received(void *arg, const char *path, int64_t bytes)
     ly__session_received(t->session, bytes);
 }
 
-static const struct ly__receive_hooks put_hooks = {.failed = put_failed, .progress = count_received};
+/* What comes under the name that the request has, or in it, is told by that; what comes into the directory
+ * that it names is told one by one. */
+static void note_entry(void *arg, const char *path)
+{
+    struct transfer *t = arg;
+    t->named = t->named || !*path;
+    if (!t->named && !strchr(path, '/'))
+        ly__deed_add_name(t->session->names, t->path, path);
+}
+
+static const struct ly__receive_hooks put_hooks = {
+    .failed = put_failed, .entry = note_entry, .progress = count_received};
 
 /* The end of the entries: the answer, or what is wrong with the frame that came instead. */
 static int put_ended(struct ly__session *s, const struct ly_frame *last,
@@ -191,6 +204,7 @@ static int receive(struct ly__session *s, struct transfer *t)
 {
     struct ly_frame last;
     struct ly__receive *receive;
+    ly__session_received(s, 0);
     const struct ly__receive_options options = {
         .dir = t->place.dir,
         .name = t->place.name,

@@ -35,6 +35,29 @@ static void a_source_is_what_one_party_has(void **state)
     check("unix:/tmp/x", "-");
 }
 
+static void an_ipv4_peer_of_a_listener_for_both_is_an_ipv4_peer(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *as, *is;
+    } rows[] = {{"tcp://[::ffff:192.0.2.7]:4711", "tcp://192.0.2.7:4711"},
+                {"tcp://[::1]:4711", "tcp://[::1]:4711"},
+                {"tcp://[::fffe:c000:207]:1", "tcp://[::fffe:c000:207]:1"},
+                {"tcp://192.0.2.7:1", "tcp://192.0.2.7:1"},
+                {"unix:/run/x", "unix:/run/x"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct ly_address a;
+        char text[LY_ADDRESS_TEXT];
+        assert_int_equal(ly_address_parse(&a, rows[i].as), 0);
+        ly__source_unmap(&a);
+        ly_address_format(&a, text, sizeof text);
+        assert_string_equal(text, rows[i].is);
+    }
+    struct ly_address none = {.length = 0, .u.family = AF_INET6};
+    ly__source_unmap(&none);
+    assert_int_equal(none.length, 0);
+}
+
 static void no_address_is_no_source(void **state)
 {
     (void)state;
@@ -94,6 +117,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_source_is_what_one_party_has),
+        cmocka_unit_test(an_ipv4_peer_of_a_listener_for_both_is_an_ipv4_peer),
         cmocka_unit_test(no_address_is_no_source),
         cmocka_unit_test(sources_are_the_same_whatever_the_port),
         cmocka_unit_test(families_are_told_apart),
