@@ -49,7 +49,8 @@ int ly__tls_failed(unsigned long *ret_code);
 
 #define LY__TLS_RECORD 16384                       /* most bytes that a record carries */
 #define LY__TLS_WRAPPED (LY__TLS_RECORD + 256)     /* what it may become at most */
-#define LY__TLS_ROOM ((size_t)4 * LY__TLS_WRAPPED) /* of a buffer */
+#define LY__TLS_ROOM ((size_t)4 * LY__TLS_WRAPPED) /* of a buffer that sends many */
+#define LY__TLS_FLOW (4 * LY__TLS_ROOM)            /* of one that receives, at most */
 
 /* Encrypted bytes on their way. There is memory only while there are bytes. */
 struct ly__tls_bytes {
@@ -66,9 +67,12 @@ struct ly__tls_conn {
     pthread_mutex_t lock;
     SSL *ssl;
     struct ly__tls_bytes in, out; /* from and to the descriptor */
+    size_t room;                  /* of in, for the next receive; 0: a record's */
     unsigned users;               /* tasks inside */
     bool is_up;                   /* the handshake is over */
     bool heard;                   /* the peer has sent something */
+    bool flows;                   /* the last receive filled in: there is more */
+    bool keeps;                   /* OpenSSL keeps its own buffers from record to record */
     bool ended;                   /* the descriptor has no more: the peer's TCP end */
     bool got_close;               /* the peer's closing message has come */
     bool sent_close;              /* ours has gone, as far as the buffer */
@@ -82,8 +86,8 @@ struct ly__tls_conn {
 /* Give OpenSSL the connection's buffers in place of a descriptor (tls_bio.c). Returns 0 or -ENOMEM. */
 int ly__tls_bio_attach(struct ly__tls_conn *c);
 void ly__tls_bytes_free(struct ly__tls_bytes *b);
-/* Have room for one more record at least. Returns 0 or -ENOMEM. */
-int ly__tls_bytes_reserve(struct ly__tls_bytes *b);
+/* Have room for n more bytes. Returns 0 or -ENOMEM. */
+int ly__tls_bytes_reserve(struct ly__tls_bytes *b, size_t n);
 
 /* Append what else the peer speaks, where its first bytes say so, to the n bytes in buf. Returns the length.
  */

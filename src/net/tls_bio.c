@@ -27,7 +27,7 @@ static bool make_room(struct ly__tls_bytes *b, size_t n)
         b->end -= b->start;
         b->start = 0;
     }
-    size_t size = b->size ? b->size : LY__TLS_ROOM;
+    size_t size = b->size ? b->size : LY__TLS_WRAPPED; /* a handshake, or a short message, needs no more */
     while (size - b->end < n)
         size *= 2;
     if (b->at && size == b->size)
@@ -40,9 +40,9 @@ static bool make_room(struct ly__tls_bytes *b, size_t n)
     return true;
 }
 
-int ly__tls_bytes_reserve(struct ly__tls_bytes *b)
+int ly__tls_bytes_reserve(struct ly__tls_bytes *b, size_t n)
 {
-    return make_room(b, LY__TLS_WRAPPED) ? 0 : -ENOMEM;
+    return make_room(b, n) ? 0 : -ENOMEM;
 }
 
 /* ---- OpenSSL's side ---- */

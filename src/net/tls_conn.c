@@ -161,6 +161,26 @@ static int flush(struct ly_sock *s, struct ly__tls_conn *c, int64_t deadline)
     return c->out_error;
 }
 
+/* Whether OpenSSL's own buffers, of a record each, outlive the record in hand. */
+static void keep_buffers(struct ly__tls_conn *c, bool keep)
+{
+    if (c->keeps == keep)
+        return;
+    c->keeps = keep;
+    if (keep)
+        SSL_clear_mode(c->ssl, SSL_MODE_RELEASE_BUFFERS);
+    else
+        SSL_set_mode(c->ssl, SSL_MODE_RELEASE_BUFFERS);
+}
+
+/* How much to receive next time, where this time n bytes of size came: as much as the peer has ready, so that
+ * it takes few calls, and no more. */
+static void learn(struct ly__tls_conn *c, size_t n, size_t size)
+{
+    c->flows = n == size;
+    c->room = c->flows && size < LY__TLS_FLOW ? 4 * size : n < size / 4 ? size / 4 : size;
+}
+
 /* Receive into the empty buffer. Returns 0 (there is something new: bytes, the end, or other tasks' doing)
  * or an error. */
 static int fill(struct ly_sock *s, struct ly__tls_conn *c, int64_t deadline)
@@ -173,7 +193,7 @@ static int fill(struct ly_sock *s, struct ly__tls_conn *c, int64_t deadline)
             return w;
     }
     in->start = in->end = 0;
-    int r = ly__tls_bytes_reserve(in);
+    int r = ly__tls_bytes_reserve(in, c->room > LY__TLS_WRAPPED ? c->room : LY__TLS_WRAPPED);
     if (r < 0)
         return r;
     ssize_t n = recv(s->io.fd, in->at, in->size, MSG_DONTWAIT);
@@ -190,6 +210,7 @@ static int fill(struct ly_sock *s, struct ly__tls_conn *c, int64_t deadline)
     c->ended = n == 0;
     c->heard = c->heard || n > 0;
     in->end = (size_t)n;
+    learn(c, in->end, in->size);
     if (n > 0 && (size_t)n < in->size && !s->io.stops_short)
         set_ready(&s->io, LY__IN, false);
     return 0;
@@ -267,6 +288,7 @@ static ssize_t take(struct ly__tls_conn *c, char *buf, size_t n, int flags)
 {
     size_t got = 0, more;
     while (got < n && !c->got_close && !c->error) {
+        keep_buffers(c, c->flows || c->in.end - c->in.start > LY__TLS_WRAPPED);
         int r = flags & MSG_PEEK ? SSL_peek_ex(c->ssl, buf, n, &more)
                                  : SSL_read_ex(c->ssl, buf + got, n - got, &more);
         if (r != 1) {
@@ -294,7 +316,7 @@ static ssize_t receive(struct ly_sock *s, struct ly__tls_conn *c, void *buf, siz
             break;
         r = get_more(s, c, deadline);
     }
-    if (c->in.start == c->in.end)
+    if (c->in.start == c->in.end && !c->flows)
         ly__tls_bytes_free(&c->in);
     return r;
 }
@@ -354,11 +376,13 @@ static const void *next_record(const struct pieces *p, unsigned char *scratch, s
 static ssize_t put_record(struct ly__tls_conn *c, struct pieces *p)
 {
     size_t n, written = 0;
-    int r = ly__tls_bytes_reserve(&c->out);
+    bool last = p->count == 1 && p->iov->iov_len - p->offset <= LY__TLS_RECORD;
+    int r = ly__tls_bytes_reserve(&c->out, last || c->out.at ? LY__TLS_WRAPPED : LY__TLS_ROOM);
     if (r < 0)
         return r;
     /* What is gathered lies where OpenSSL, which copies first, will have its record put. */
     const void *bytes = next_record(p, c->out.at + c->out.end, &n);
+    keep_buffers(c, !last);
     r = SSL_write_ex(c->ssl, bytes, n, &written);
     if (r != 1) {
         r = outcome(c, r);

@@ -2,6 +2,7 @@
 /* TLS sockets: the calls of socket.h, stream.h and file.h on them. */
 #include "tls_pair.h"
 
+#include "net/tls.h"
 #include <fcntl.h>
 #include <lanyard/channel.h>
 #include <lanyard/file.h>
@@ -380,6 +381,38 @@ static int closing_wakes_fibers_that_wait(void *arg)
     return 0;
 }
 
+/* While the server waits. */
+static int look_at_buffers(void *arg)
+{
+    const struct tls_pair *p = arg;
+    const struct ly__tls_conn *c = atomic_load(&ly__tls_sock_of(p->server)->conn);
+    NEED(!c->in.at);
+    NEED(!c->out.at);
+    return ly_sendall(p->client, "x", 1);
+}
+
+static int who_waits_holds_no_buffer_however_much_came_before(void *arg)
+{
+    static char bytes[MUCH], got[MUCH];
+    struct tls_pair p;
+    struct ly_scope *s;
+    (void)arg;
+    if (strcmp(ly_reactor_name(), "thread") == 0)
+        return 0; /* a look at one that waits needs a loop that both are in */
+    NEED_OK(tls_any(&p));
+    struct talk up = {p.client, bytes};
+    NEED_OK(ly_scope_open(&s, NULL));
+    NEED_OK(ly_go(s, send_much, &up));
+    NEED_INT(ly_recvall(p.server, got, MUCH), MUCH);
+    NEED_OK(ly_scope_join(s));
+    NEED_OK(ly_go(s, look_at_buffers, &p));
+    NEED_INT(ly_recv(p.server, got, 1), 1);
+    NEED_OK(ly_scope_join(s));
+    ly_scope_close(s);
+    tls_free(&p);
+    return 0;
+}
+
 static int sending_to_nobody_is_an_error_and_no_signal(void *arg)
 {
     struct tls_pair p;
@@ -412,6 +445,7 @@ int main(void)
         BODY(a_cut_is_told_from_an_end),
         BODY(shutting_down_for_receiving_ends_it),
         BODY(closing_wakes_fibers_that_wait),
+        BODY(who_waits_holds_no_buffer_however_much_came_before),
         BODY(sending_to_nobody_is_an_error_and_no_signal),
     };
     make_certificates();
