@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #define HEAD_MAX 256 /* bytes of an output frame's head */
@@ -18,7 +18,7 @@ void ly__pump_init(struct ly__pump *p, struct ly__run *run, struct ly_pipe *pipe
 
 void ly__pump_done(struct ly__pump *p)
 {
-    free(p->bytes);
+    free(p->room);
     ly_buffer_done(&p->head);
 }
 
@@ -34,14 +34,12 @@ static int make_head(struct ly__pump *p, size_t n)
 
 static int send_locked(struct ly__pump *p, size_t n)
 {
-    struct iovec parts[2] = {{.iov_base = ly_buffer_bytes(&p->head), .iov_len = p->head.length},
-                             {.iov_base = p->bytes, .iov_len = n}};
     int r = ly_mutex_lock(p->run->sending, LY_FOREVER);
     if (r < 0)
         return r;
     r = p->run->lost ? -EPIPE : ly_stream_flush(p->run->session->stream);
     if (r == 0)
-        r = ly_sendallv(p->run->session->sock, parts, 2, 0);
+        r = ly_sendall(p->run->session->sock, p->bytes - p->head.length, p->head.length + n);
     ly_mutex_unlock(p->run->sending);
     return r;
 }
@@ -52,6 +50,8 @@ static int send_frame(struct ly__pump *p, size_t n)
 {
     struct ly_scope *shield = NULL;
     int r = make_head(p, n);
+    if (r == 0)
+        memcpy(p->bytes - p->head.length, ly_buffer_bytes(&p->head), p->head.length);
     if (r == 0 && !p->run->pumping)
         return send_locked(p, n);
     if (r == 0)
@@ -63,11 +63,18 @@ static int send_frame(struct ly__pump *p, size_t n)
     return r;
 }
 
+/* The bytes have room for their head in front of them, and both together fill whole records of TLS. */
 static int make_room(struct ly__pump *p)
 {
-    if (!p->bytes)
-        p->bytes = malloc(LY__EXEC_READ);
-    return p->bytes ? 0 : -ENOMEM;
+    if (p->room)
+        return 0;
+    int r = make_head(p, LY__EXEC_READ);
+    p->room = r == 0 ? malloc(HEAD_MAX + LY__EXEC_READ) : NULL;
+    if (!p->room)
+        return r < 0 ? r : -ENOMEM;
+    p->bytes = p->room + HEAD_MAX;
+    p->size = LY__EXEC_READ - p->head.length;
+    return 0;
 }
 
 int ly__pump_rest(struct ly__pump *p)
@@ -79,7 +86,7 @@ int ly__pump_rest(struct ly__pump *p)
     if (left > 0)
         r = make_room(p);
     while (left > 0 && r == 0 && !p->run->lost) {
-        ssize_t n = read(fd, p->bytes, left < LY__EXEC_READ ? (size_t)left : LY__EXEC_READ);
+        ssize_t n = read(fd, p->bytes, (size_t)left < p->size ? (size_t)left : p->size);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
@@ -103,10 +110,10 @@ static int pump(struct ly__pump *p)
 {
     int r = make_room(p);
     while (r == 0) {
-        ssize_t n = ly_pipe_read(p->pipe, p->bytes, LY__EXEC_READ);
+        ssize_t n = ly_pipe_read(p->pipe, p->bytes, p->size);
         if (n <= 0)
             return (int)n;
-        if (n == LY__EXEC_READ && !p->wide)
+        if ((size_t)n == p->size && !p->wide)
             widen(p);
         r = send_frame(p, (size_t)n);
         ly__session_sent(p->run->session, n);

@@ -8,8 +8,8 @@
 #include <lanyard/channel.h>
 #include <lanyard/fiber.h>
 
-#define LY__EXEC_PIPE (1 << 20)  /* bytes asked for the output pipes: fewer turns between command and pump */
-#define LY__EXEC_READ (64 << 10) /* of one read: half of it stays in a processor's cache until it is sent */
+#define LY__EXEC_PIPE (256 << 10) /* bytes asked for the output pipes: few turns */
+#define LY__EXEC_READ (64 << 10)  /* of a frame, which is a read and its head */
 
 struct ly__run;
 
@@ -18,7 +18,9 @@ struct ly__pump {
     struct ly__run *run;
     struct ly_pipe *pipe;  /* borrowed of the child */
     const char *name;      /* "out" or "err" */
-    char *bytes;           /* LY__EXEC_READ of them; NULL until there is output */
+    char *room;            /* for a frame; NULL until there is output */
+    char *bytes;           /* of the output, in it; the head goes right before them */
+    size_t size;           /* most bytes of one read */
     bool wide;             /* the pipe has been enlarged */
     struct ly_buffer head; /* of the frame being sent */
 };
