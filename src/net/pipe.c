@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 enum kind {
@@ -61,6 +62,13 @@ static int open_anew(int fd, int flags)
     return open(path, (flags & O_ACCMODE) | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 }
 
+/* /dev/null, /dev/zero and /dev/full, which never wait. */
+static bool is_memory(const struct stat *st)
+{
+    unsigned which = minor(st->st_rdev);
+    return S_ISCHR(st->st_mode) && major(st->st_rdev) == 1 && (which == 3 || which == 5 || which == 7);
+}
+
 int ly_pipe_from_fd(struct ly_pipe **ret_pipe, int fd)
 {
     struct stat st;
@@ -71,7 +79,7 @@ int ly_pipe_from_fd(struct ly_pipe **ret_pipe, int fd)
         return -errno;
     if (S_ISSOCK(st.st_mode))
         return make(ret_pipe, fd, -1, SOCKET);
-    if (flags & O_NONBLOCK || S_ISREG(st.st_mode))
+    if (flags & O_NONBLOCK || S_ISREG(st.st_mode) || is_memory(&st))
         return make(ret_pipe, fd, -1, OWN);
     int anew = S_ISFIFO(st.st_mode) ? open_anew(fd, flags) : -1;
     if (anew < 0)

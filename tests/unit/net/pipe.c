@@ -169,6 +169,34 @@ static int a_wait_ends_at_its_timeout_or_at_the_first_byte(void *arg)
     return 0;
 }
 
+/* Calls of write so far, of the whole process. */
+static long long writes(void)
+{
+    char text[512] = "";
+    FILE *f = fopen("/proc/self/io", "re");
+    size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
+    const char *at = n > 0 ? strstr(text, "syscw: ") : NULL;
+    if (f)
+        fclose(f);
+    return at ? strtoll(at + 7, NULL, 10) : 0;
+}
+
+static int what_never_waits_is_written_at_once(void *arg)
+{
+    static const char much[1 << 20];
+    struct ly_pipe *p;
+    (void)arg;
+    NEED_OK(ly_pipe_from_fd(&p, open("/dev/null", O_WRONLY | O_CLOEXEC)));
+    long long before = writes();
+    NEED_OK(ly_pipe_writeall(p, much, sizeof much));
+    NEED(writes() - before < 16); /* 256 of what a terminal takes at a time */
+    ly_pipe_close(p);
+    NEED_OK(ly_pipe_from_fd(&p, open("/dev/full", O_WRONLY | O_CLOEXEC)));
+    NEED_INT(ly_pipe_writeall(p, much, sizeof much), -ENOSPC);
+    ly_pipe_close(p);
+    return 0;
+}
+
 static int what_is_no_descriptor_is_refused(void *arg)
 {
     struct ly_pipe *p = NULL;
@@ -189,6 +217,7 @@ int main(void)
         BODY(a_file_is_read_to_its_end),
         BODY(writing_to_nobody_is_an_error_and_no_signal),
         BODY(a_wait_ends_at_its_timeout_or_at_the_first_byte),
+        BODY(what_never_waits_is_written_at_once),
         BODY(what_is_no_descriptor_is_refused),
     };
     return EVERYWHERE("net/pipe", bodies);
