@@ -29,6 +29,7 @@ static const struct argp_option options[] = {
     {"cwd", KEY_CWD, "DIR", 0, "Run in DIR: absolute, or relative to the served root, which is the default",
      0},
     {"env", KEY_ENV, "NAME=VALUE", 0, "Set a variable for the command. May be repeated", 0},
+    {"json", 'j', NULL, 0, "Print events in place of the output: a JSON object a line (see the manual)", 0},
     {"no-stdin", KEY_NO_STDIN, NULL, 0, "The command reads nothing, as from /dev/null", 0},
     {0}};
 
@@ -68,6 +69,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_ENV:
         add_variable(state, e, arg);
+        return 0;
+    case 'j':
+        e->remote.json = true;
         return 0;
     case KEY_NO_STDIN:
         e->no_stdin = true;

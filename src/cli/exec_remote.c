@@ -13,6 +13,7 @@
 #include <lanyard/fiber.h>
 #include <lanyard/frame.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -109,10 +110,32 @@ static int fail(const char *what, int error)
     return LY__EXIT_EXEC;
 }
 
-static int lose(const struct ly__remote *r, int error)
+static int open_output(struct ly__remote *r, int which)
 {
-    ly__cli_say("exec", "lost the connection to %s: %s", r->client.address,
-                error == 0 || error == LY_EEOF ? "the server closed it" : ly_error_text(error));
+    return r->output[which] ? 0 : ly_pipe_from_fd(&r->output[which], STDOUT_FILENO + which);
+}
+
+/* Write the event that has been made (made: the result of that). Returns 0 or an error of writing. */
+static int write_event(struct ly__remote *r, int made)
+{
+    int e = made < 0 ? made : open_output(r, 0);
+    const struct ly_buffer *line = &r->events.line;
+    return e < 0 ? e : ly_pipe_writeall(r->output[0], ly_buffer_bytes(line), line->length);
+}
+
+/* The last event, where there is no end. */
+static void tell_error(struct ly__remote *r, const char *error, const char *text)
+{
+    if (r->options->json)
+        (void)write_event(r, ly__exec_json_error(&r->events, error, text));
+}
+
+static int lose(struct ly__remote *r, int error)
+{
+    error = error == 0 ? LY_EEOF : error;
+    const char *text = error == LY_EEOF ? "the server closed it" : ly_error_text(error);
+    ly__cli_say("exec", "lost the connection to %s: %s", r->client.address, text);
+    tell_error(r, ly_error_name(error), text);
     return LY__EXIT_EXEC;
 }
 
@@ -124,26 +147,34 @@ static int fail_output(int which, int error)
     return fail(which ? "cannot write to standard error" : "cannot write to standard output", error);
 }
 
-static int open_output(struct ly__remote *r, int which)
+/* A piece of the command's output; a long one makes several events. Returns 0 or an error of writing. */
+static int pass_on(struct ly__remote *r, int which, const char *bytes, size_t n)
 {
-    return r->output[which] ? 0 : ly_pipe_from_fd(&r->output[which], STDOUT_FILENO + which);
+    int e = r->options->json ? 0 : open_output(r, which);
+    if (e < 0 || !r->options->json)
+        return e < 0 ? e : ly_pipe_writeall(r->output[which], bytes, n);
+    for (size_t piece; n > 0 && e == 0; bytes += piece, n -= piece) {
+        piece = n < LY__EXEC_JSON_PIECE ? n : LY__EXEC_JSON_PIECE;
+        e = write_event(r, ly__exec_json_output(&r->events, which, bytes, piece));
+    }
+    return e;
 }
 
 /* Pass n bytes of body on. Returns GOES_ON or the exit status. */
 static int take_output(struct ly__remote *r, int which, int64_t n)
 {
-    int e = open_output(r, which);
+    int e = 0;
     while (n > 0 && e == 0) {
         const char *bytes;
         ssize_t got = ly_stream_peek(r->client.stream, 1, &bytes);
         if (got <= 0)
             return lose(r, (int)got);
         got = got < n ? got : (ssize_t)n;
-        e = ly_pipe_writeall(r->output[which], bytes, (size_t)got);
+        e = pass_on(r, which, bytes, (size_t)got);
         ly_stream_consume(r->client.stream, (size_t)got);
         n -= got;
     }
-    return e < 0 ? fail_output(which, e) : GOES_ON;
+    return e < 0 ? fail_output(r->options->json ? 0 : which, e) : GOES_ON;
 }
 
 /* The end frame's exit status; GOES_ON if it is none. */
@@ -163,19 +194,40 @@ static int read_end(const struct ly__remote *r, struct ly_json header)
     return GOES_ON;
 }
 
+/* A frame that is no output, as an event. Returns 0 or an error of writing. */
+static int tell_frame(struct ly__remote *r, struct ly_json header, bool is_end)
+{
+    bool started = false;
+    if (is_end)
+        return write_event(r, ly__exec_json_end(&r->events, header));
+    if (ly_json_bool(ly_json_get(header, "started"), &started) < 0 || !started)
+        return 0;
+    return write_event(r, ly__exec_json_started(&r->events, header));
+}
+
+static int take_error(struct ly__remote *r, struct ly_json header)
+{
+    char name[64] = "", text[1024] = "";
+    ly__say_remote("exec", header);
+    (void)ly_json_string(ly_json_get(header, "error"), name, sizeof name);
+    tell_error(r, name, ly__remote_text(header, text, sizeof text));
+    return LY__EXIT_EXEC;
+}
+
 /* One frame from the server. Returns GOES_ON or the exit status. */
 static int take_frame(struct ly__remote *r, const struct ly_frame *f)
 {
     struct ly_json stream = ly_json_get(f->header, "stream");
-    if (ly_json_type(ly_json_get(f->header, "error")) != LY_JSON_NONE) {
-        ly__say_remote("exec", f->header);
-        return LY__EXIT_EXEC;
-    }
+    if (ly_json_type(ly_json_get(f->header, "error")) != LY_JSON_NONE)
+        return take_error(r, f->header);
     if (ly_json_equal(stream, "out"))
         return take_output(r, 0, f->size);
     if (ly_json_equal(stream, "err"))
         return take_output(r, 1, f->size);
     int status = read_end(r, f->header);
+    int told = r->options->json ? tell_frame(r, f->header, status != GOES_ON) : 0;
+    if (told < 0)
+        return fail_output(0, told);
     int e = status == GOES_ON ? ly_frame_skip(r->client.stream, f->size) : 0;
     return e < 0 ? lose(r, e) : status;
 }
@@ -235,21 +287,34 @@ static void block_signals(sigset_t *set)
     pthread_sigmask(SIG_BLOCK, set, NULL);
 }
 
+/* There is no connection, and why was said. No loop runs yet. */
+static int give_up(struct ly__remote *r, int error)
+{
+    if (r->options->json &&
+        ly__exec_json_error(&r->events, ly_error_name(error), ly_error_text(error)) == 0) {
+        fwrite(ly_buffer_bytes(&r->events.line), 1, r->events.line.length, stdout);
+        (void)fflush(stdout);
+    }
+    return LY__EXIT_EXEC;
+}
+
 /* The request goes out before the loop is set up: the server begins meanwhile. Up to then signals do what
  * they always do, since connecting may wait for the network and for the user. */
 int ly__remote_run(const struct ly__remote_options *options)
 {
     struct ly__remote r = {.options = options};
-    if (ly__client_open(&r.client, "exec", options->host) < 0)
-        return LY__EXIT_EXEC;
-    int e = send_request(&r);
+    ly__exec_json_init(&r.events);
+    int e = ly__client_open(&r.client, "exec", options->host);
+    if (e == 0)
+        e = send_request(&r);
     if (ly__client_has_said(&r.client))
-        return LY__EXIT_EXEC;
+        return give_up(&r, e);
     block_signals(&r.signals);
     int status = e < 0 ? fail("cannot send the request", e)
                        : ly_run(run, &r, &(struct ly_run_options){.reactor = "poll"});
     if (status < 0)
         status = fail("cannot start", status);
     ly__client_close(&r.client);
+    ly__exec_json_done(&r.events);
     return status;
 }

@@ -4,6 +4,7 @@
 #define LY_CLI_EXEC_REMOTE_H
 
 #include "cli/client.h"
+#include "cli/exec_json.h"
 #include <lanyard/buffer.h>
 #include <lanyard/channel.h>
 #include <lanyard/process.h>
@@ -17,15 +18,17 @@ struct ly__remote_options {
     const char *const *env;  /* "NAME=value"; ended by NULL */
     int64_t timeout_ms;      /* LY_FOREVER: none */
     bool input;              /* standard input is passed on */
+    bool json;               /* events on standard output, in place of what the command writes */
 };
 
 struct ly__remote {
     const struct ly__remote_options *options;
     struct ly__client client;
-    struct ly_mutex *sending;  /* held for a frame */
-    struct ly_pipe *output[2]; /* standard output and error, once something came for them */
-    sigset_t signals;          /* that are passed on; blocked */
-    int interrupts;            /* signals to end that have come */
+    struct ly_mutex *sending;    /* held for a frame */
+    struct ly_pipe *output[2];   /* standard output and error, once something came for them */
+    sigset_t signals;            /* that are passed on; blocked */
+    struct ly__exec_json events; /* with options->json */
+    int interrupts;              /* signals to end that have come */
 };
 
 /* Run it, on the calling thread's loop. Returns the exit status, of which docs and man page speak. */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """exec, by the independent client and by the program."""
 
+import base64
 import hashlib
 import json
 import os
@@ -12,9 +13,10 @@ import select
 import signal
 import struct
 import subprocess
+import tempfile
 import unittest
 
-from peer import PATIENCE, PROGRAM, Connection, ServerCase, cli, status_number, wait_for_death
+from peer import PATIENCE, PROGRAM, Connection, Server, ServerCase, cli, status_number, wait_for_death
 
 SANITIZED = re.search(rb"__[at]san_init", pathlib.Path(PROGRAM).read_bytes()) is not None
 
@@ -498,6 +500,76 @@ class Many(ServerCase):
         while connection.start({"argv": ["true"]}).get("error") == "EAGAIN":
             select.select([], [], [], 0.05)  # the grace is 2 seconds
         self.assertEqual(connection.collect()[2], {"id": 1, "exit": 0})
+
+
+class Events(ServerCase):
+    """exec --json: what a program reads in place of the output."""
+
+    def events(self, *arguments, status=0, host=None, **options):
+        done = cli("exec", "--json", *arguments[:-1], host or self.server.address, *arguments[-1], **options)
+        self.assertEqual(done.returncode, status, done.stderr)
+        return [json.loads(line) for line in done.stdout.decode("ascii").splitlines()]
+
+    def shell(self, line, *options, **more):
+        return self.events(*options, ("--", "sh", "-c", line), **more)
+
+    def joined(self, events, stream):
+        return b"".join(base64.b64decode(e["data"], validate=True) if e["encoding"] == "base64" else e["data"].encode()
+                        for e in events if e["event"] == stream)
+
+    def test_beginning_output_and_end(self):
+        events = self.shell("echo out; exit 3", status=3)
+        self.assertEqual([e["event"] for e in events], ["started", "stdout", "end"])
+        self.assertGreater(events[0]["pid"], 0)
+        self.assertEqual(events[1], {"event": "stdout", "encoding": "utf-8", "data": "out\n"})
+        self.assertEqual(events[2]["exit"], 3)
+        self.assertGreaterEqual(events[2]["duration_ms"], 0)
+        self.assertNotIn("signal", events[2])
+
+    def test_both_streams_and_input(self):
+        events = self.shell("cat; echo err >&2", input=b"text\n")
+        self.assertEqual((self.joined(events, "stdout"), self.joined(events, "stderr")), (b"text\n", b"err\n"))
+
+    def test_a_signal_and_a_time_out(self):
+        self.assertEqual(self.shell("kill -9 $$", status=137)[-1]["signal"], 9)
+        last = self.shell("sleep 60", "--timeout", "200ms", status=124)[-1]
+        self.assertEqual((last["event"], last["timeout"], last["signal"]), ("end", True, 15))
+        self.assertGreaterEqual(last["duration_ms"], 200)
+
+    def test_any_bytes_arrive_whole(self):
+        data = os.urandom(700_000) + "\u20ac\U0001f600".encode() * 100_000 + b"\xe2\x82"
+        events = self.events(("--", "cat"), input=data)
+        self.assertEqual(self.joined(events, "stdout"), data)
+        self.assertEqual({e["encoding"] for e in events if e["event"] == "stdout"}, {"utf-8", "base64"})
+
+    def test_a_character_in_two_pieces_is_one(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.mkfifo(f"{folder}/go")
+            process = subprocess.Popen([PROGRAM, "exec", "--json", self.server.address, "--", "sh", "-c",
+                                        f"printf 'a\\342'; cat {folder}/go; printf '\\202\\254b'"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+            lines = [json.loads(process.stdout.readline()) for _ in range(2)]
+            with open(f"{folder}/go", "wb"):
+                pass
+            lines += [json.loads(line) for line in process.communicate(timeout=PATIENCE)[0].splitlines()]
+        self.assertEqual([e.get("data") for e in lines], [None, "a", "\u20acb", None])
+        self.assertEqual({e["encoding"] for e in lines[1:3]}, {"utf-8"})
+
+    def test_what_cannot_be_run_or_reached_ends_with_an_error(self):
+        events = self.events(("--", "/no/such/program"), status=255)
+        self.assertEqual([(e["event"], e["error"]) for e in events], [("error", "ENOENT")])
+        events = self.events(("--", "true"), status=255, host="unix:/no/such/socket")
+        self.assertEqual([(e["event"], e["error"]) for e in events], [("error", "ENOENT")])
+
+    def test_a_lost_connection_ends_with_an_error(self):
+        server = Server().ready()
+        self.addCleanup(server.remove)
+        process = subprocess.Popen([PROGRAM, "exec", "--json", server.address, "--", "sh", "-c", "echo begun; exec sleep 1000"],
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.assertEqual([json.loads(process.stdout.readline())["event"] for _ in range(2)], ["started", "stdout"])
+        server.stop(signal.SIGKILL)
+        out, err = process.communicate(timeout=PATIENCE)
+        self.assertEqual(([json.loads(line)["event"] for line in out.splitlines()], process.returncode), (["error"], 255))
+        self.assertIn(b"lost the connection", err)
 
 
 if __name__ == "__main__":
