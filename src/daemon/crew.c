@@ -152,6 +152,7 @@ static int live(struct ly__crew_worker *w)
     if (r == 0)
         r = ly__monitor_run(&w->monitor);
     w->serves = false;
+    ly_shutdown(w->monitor.channel.sock, SHUT_RDWR); /* it may be waiting for what did not come */
     int status = end ? reap(w, end, r == LY_EREFUSED) : 0;
     if (r == LY_EREFUSED || is_crash(status))
         ly__decider_blame(w->crew->decider, &w->monitor, r == LY_EREFUSED ? 0 : w->monitor.faulty);
@@ -238,8 +239,10 @@ static int hand_over(struct ly__crew *c, struct ly_sock *sock, const struct ly_a
         r = c->stopping ? -ECANCELED : find_worker(c, &w);
         if (r == 0)
             r = hand_to(c, w, sock, peer, ticket);
-        if (r == -EPIPE || r == -ECONNRESET)
+        if (r == -EPIPE || r == -ECONNRESET) {
             w->serves = false;
+            ly_shutdown(w->monitor.channel.sock, SHUT_RDWR); /* it has gone, or will go now */
+        }
     } while (r == -EPIPE || r == -ECONNRESET);
     return r;
 }
