@@ -13,7 +13,7 @@
 struct certificate {
     EVP_PKEY *own;
     X509 *x509;
-    char pem[4096], key[1024];
+    char pem[4096], key[4096];
     unsigned char identity[32]; /* SHA-256 of its SubjectPublicKeyInfo */
 };
 
@@ -31,13 +31,12 @@ static inline void certificate_extend(struct certificate *c, int what, const cha
     X509_EXTENSION_free(e);
 }
 
-/* names: what it is for, as "DNS:localhost,IP:127.0.0.1"; NULL: it signs others. issuer NULL: itself. days:
- * of its validity from now; below 0: it has expired. */
-static inline void certificate_make(struct certificate *c, const char *names, struct certificate *issuer,
-                                    int days)
+/* own: its key, taken. The rest as in certificate_make. */
+static inline void certificate_make_of(struct certificate *c, EVP_PKEY *own, const char *names,
+                                       struct certificate *issuer, int days)
 {
     memset(c, 0, sizeof *c);
-    c->own = EVP_EC_gen("P-256");
+    c->own = own;
     c->x509 = X509_new();
     X509_set_version(c->x509, 2);
     ASN1_INTEGER_set(X509_get_serialNumber(c->x509), (long)(1 + (issuer != NULL)));
@@ -50,7 +49,8 @@ static inline void certificate_make(struct certificate *c, const char *names, st
     certificate_extend(c, NID_basic_constraints, names ? "CA:FALSE" : "critical,CA:TRUE");
     if (names)
         certificate_extend(c, NID_subject_alt_name, names);
-    X509_sign(c->x509, issuer ? issuer->own : c->own, EVP_sha256());
+    EVP_PKEY *by = issuer ? issuer->own : c->own;
+    X509_sign(c->x509, by, EVP_PKEY_is_a(by, "ED25519") ? NULL : EVP_sha256());
 
     BIO *pem = BIO_new(BIO_s_mem()), *key = BIO_new(BIO_s_mem());
     PEM_write_bio_X509(pem, c->x509);
@@ -61,6 +61,14 @@ static inline void certificate_make(struct certificate *c, const char *names, st
     int n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(c->x509), &der);
     EVP_Digest(der, (size_t)n, c->identity, NULL, EVP_sha256(), NULL);
     OPENSSL_free(der);
+}
+
+/* names: what it is for, as "DNS:localhost,IP:127.0.0.1"; NULL: it signs others. issuer NULL: itself. days:
+ * of its validity from now; below 0: it has expired. */
+static inline void certificate_make(struct certificate *c, const char *names, struct certificate *issuer,
+                                    int days)
+{
+    certificate_make_of(c, EVP_EC_gen("P-256"), names, issuer, days);
 }
 
 static inline void certificate_free(struct certificate *c)

@@ -131,6 +131,23 @@ static EVP_PKEY *build(const uint8_t *number, uint8_t *point)
     return pair;
 }
 
+EVP_PKEY *ly__pair_public(const uint8_t point[LY__POINT])
+{
+    char curve[] = CURVE;
+    uint8_t copy[LY__POINT];
+    EVP_PKEY *key = NULL;
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+    if (*point == LY__POINT_FULL && context && EVP_PKEY_fromdata_init(context) == 1) {
+        memcpy(copy, point, sizeof copy);
+        OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, curve, 0),
+                               OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, copy, sizeof copy),
+                               OSSL_PARAM_construct_end()};
+        (void)EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, params);
+    }
+    EVP_PKEY_CTX_free(context);
+    return key;
+}
+
 /* Our own form. Returns 1, 0 (it is another), or an error. */
 static int read_own(struct ly__key *key, BIO *text)
 {

@@ -19,6 +19,10 @@ int ly__pair_make(struct ly__key *key);
  * P-256) or -ENOMEM. */
 int ly__pair_read(struct ly__key *key, const char *pem, size_t n);
 
+/* A public key from its point. NULL: it is none, or no memory: ly__pair_refusal tells. Freed by
+ * EVP_PKEY_free. */
+struct evp_pkey_st *ly__pair_public(const uint8_t point[LY__POINT]);
+
 /* Why OpenSSL has just refused: -ENOMEM, else otherwise. */
 int ly__pair_refusal(int otherwise);
 

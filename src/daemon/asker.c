@@ -258,8 +258,8 @@ static int begin(struct ly__authority *authority, const struct ly__origin *o, ui
     int r = begin_question(a, &b, "begin", *number);
     if (r == 0 && o->is_bound)
         r = ly__hex_put(&b, "binding", o->binding, sizeof o->binding);
-    if (r == 0 && o->has_key)
-        r = ly__hex_put(&b, "key", o->key, sizeof o->key);
+    if (r == 0 && o->proof)
+        r = ly__proof_put(&b, o->proof);
     if (r == 0)
         r = ask(a, &b, &q);
     ly_buffer_done(&b);

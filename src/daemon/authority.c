@@ -181,34 +181,55 @@ static int enter(struct ly__decider *d, struct ly__entry *e, const struct ly__us
     return 1;
 }
 
-struct device {
-    struct ly__store *store;
-    const uint8_t *key;
+/* A key that a worker says was proved to be the peer's. It is believed when that has been seen here, too. */
+struct claim {
+    const struct ly__decider *decider;
+    const struct ly__tls_proof *proof;
+    const uint8_t *challenge;
+    uint8_t key[LY__KEY_HASH];
+    int found; /* 0: it is a device's; else why not */
     struct ly__user user;
-    int64_t id;
+    int64_t device;
 };
 
-static int find_device(void *arg)
+static int check_claim(void *arg)
 {
-    struct device *v = arg;
-    int r = ly__device_find(v->store, v->key, &v->user, &v->id);
-    if (r == 0)
-        (void)ly__device_seen(v->store, v->id);
-    return r;
+    struct claim *c = arg;
+    struct ly__store *store = c->decider->store;
+    int r = ly__proof_check(c->proof, &c->decider->shown, c->challenge, c->key);
+    if (r < 0)
+        return r;
+    c->found = ly__device_find(store, c->key, &c->user, &c->device);
+    if (c->found == 0)
+        (void)ly__device_seen(store, c->device);
+    return 0;
 }
 
-static int begin_by_device(struct ly__decider *d, struct ly__entry *e, struct ly__grant *ret_grant)
+static int enter_by_device(struct ly__decider *d, struct ly__entry *e, const struct claim *c,
+                           struct ly__grant *ret_grant)
 {
-    struct device v = {.store = d->store, .key = e->key};
-    int r = ly_offload(find_device, &v);
+    int r = c->found;
     if (r == -ENOENT)
         return 0; /* nobody's: it may still be somebody by a password */
     if (r == 0)
-        r = enter(d, e, &v.user, ret_grant);
+        r = enter(d, e, &c->user, ret_grant);
     e->has_failed = r < 0; /* we know who it is: that it goes now is no stranger's silence */
-    e->device_id = v.id;
+    e->device_id = c->device;
     ly__decider_tell(d, e, "login", "device", r < 0 ? r : 0);
     return r;
+}
+
+/* From here on it is a stranger; c is NULL where no key was shown. */
+static void note_stranger(struct ly__decider *d, struct ly__entry *e, const struct claim *c)
+{
+    ly__sessions_lock(&d->sessions);
+    e->has_key = c != NULL;
+    if (c) {
+        memcpy(e->key, c->key, sizeof e->key);
+        ly__id_format(e->device, e->key);
+    }
+    e->state = LY__STRANGER;
+    ly__sessions_unlock(&d->sessions);
 }
 
 static int begin_foreign(struct ly__decider *d, const struct ly__origin *o, uint64_t number,
@@ -219,15 +240,13 @@ static int begin_foreign(struct ly__decider *d, const struct ly__origin *o, uint
         return LY_EREFUSED;
     if (e->ends_at)
         return -ECANCELED;
+    struct claim c = {.decider = d, .proof = o->proof, .challenge = e->challenge};
+    int r = o->proof ? ly_offload(check_claim, &c) : 0;
+    if (r < 0)
+        return r;
     memcpy(e->binding, o->binding, sizeof e->binding);
-    memcpy(e->key, o->key, sizeof e->key);
-    e->has_key = o->has_key;
-    ly__sessions_lock(&d->sessions);
-    if (o->has_key)
-        ly__id_format(e->device, e->key);
-    e->state = LY__STRANGER;
-    ly__sessions_unlock(&d->sessions);
-    return o->has_key ? begin_by_device(d, e, ret_grant) : 0;
+    note_stranger(d, e, o->proof ? &c : NULL);
+    return o->proof ? enter_by_device(d, e, &c, ret_grant) : 0;
 }
 
 static int begin(struct ly__authority *a, const struct ly__origin *o, uint64_t *number,

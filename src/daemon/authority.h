@@ -7,6 +7,7 @@
 #ifndef LY_DAEMON_AUTHORITY_H
 #define LY_DAEMON_AUTHORITY_H
 
+#include "auth/proof.h"
 #include "daemon/commands.h"
 #include "daemon/sessions.h"
 
@@ -24,8 +25,9 @@ struct ly__decider {
     struct ly__failures *failures;
     struct ly__admission *admission;
     struct ly__penalties *penalties;
-    struct ly__audit *audit; /* borrowed; NULL: no trail is kept */
-    bool asks_first;         /* the trail's policy is to refuse what cannot be recorded */
+    struct ly__audit *audit;       /* borrowed; NULL: no trail is kept */
+    bool asks_first;               /* the trail's policy is to refuse what cannot be recorded */
+    struct ly__proof_server shown; /* whom clients from the network prove their keys to */
 };
 
 /* commands.most is to be set. */
@@ -36,7 +38,7 @@ void ly__decider_close(struct ly__decider *d);
 void ly__decider_drop(struct ly__decider *d, struct ly__entry *e);
 
 /* A connection that owner, a confined process's side here, is going to serve, and its ticket of the gate,
- * which is the session's from now on. Returns the session's number, or 0: no memory. */
+ * which is the session's from now on. Returns the session's number, or 0: no memory, or nothing random. */
 uint64_t ly__decider_connect(struct ly__decider *d, const struct ly_address *peer, const void *owner,
                              const struct ly__ticket *ticket);
 

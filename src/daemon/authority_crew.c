@@ -2,6 +2,7 @@
 /* The decider's books as those who look after the confined processes use them: whose session it is, whom to
  * charge for a crash, which session is to end. */
 #include "daemon/authority.h"
+#include <lanyard/challenge.h>
 #include <lanyard/clock.h>
 #include <lanyard/log.h>
 
@@ -15,7 +16,11 @@ uint64_t ly__decider_connect(struct ly__decider *d, const struct ly_address *pee
     if (!e)
         return 0;
     e->ticket = *ticket;
-    return e->number;
+    if (ly_random(e->challenge, sizeof e->challenge) == 0)
+        return e->number;
+    ly__sessions_remove(&d->sessions, e);
+    ly__entry_free(e);
+    return 0;
 }
 
 bool ly__decider_forget(struct ly__decider *d, uint64_t number, const void *owner,

@@ -104,15 +104,16 @@ void ly__message_done(struct ly__message *m)
 
 /* ---- fields ---- */
 
-int ly__hex_put(struct ly_buffer *b, const char *name, const uint8_t *bytes, size_t n)
+int ly__hex_put(struct ly_buffer *b, const char *name, const void *bytes, size_t n)
 {
     static const char digits[] = "0123456789abcdef";
-    char text[128];
-    if (2 * n > sizeof text)
+    const uint8_t *from = bytes;
+    char text[2 * LY__HEX_MAX];
+    if (n > LY__HEX_MAX)
         return LY_ETOOBIG;
     for (size_t i = 0; i < n; i++) {
-        text[2 * i] = digits[bytes[i] >> 4];
-        text[2 * i + 1] = digits[bytes[i] & 15];
+        text[2 * i] = digits[from[i] >> 4];
+        text[2 * i + 1] = digits[from[i] & 15];
     }
     return ly_json_put_bytes(b, name, text, 2 * n);
 }
@@ -122,18 +123,48 @@ static int digit(char c)
     return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-int ly__hex_get(struct ly_json value, uint8_t *ret_bytes, size_t n)
+/* How many bytes a hexadecimal text stands for, which has no escapes: all between the quotes is digits. */
+static size_t hex_length(struct ly_json value)
 {
-    char text[129];
-    if (2 * n >= sizeof text || ly_json_string(value, text, sizeof text) != (ssize_t)(2 * n))
+    return ly_json_type(value) == LY_JSON_STRING ? (value.length - 2) / 2 : 0;
+}
+
+int ly__hex_get(struct ly_json value, void *ret_bytes, size_t n)
+{
+    uint8_t *to = ret_bytes;
+    if (ly_json_type(value) != LY_JSON_STRING || value.length != 2 * n + 2)
         return LY_EFIELD;
     for (size_t i = 0; i < n; i++) {
-        int high = digit(text[2 * i]), low = digit(text[2 * i + 1]);
+        int high = digit(value.text[2 * i + 1]), low = digit(value.text[2 * i + 2]);
         if (high < 0 || low < 0)
             return LY_EFIELD;
-        ret_bytes[i] = (uint8_t)(high << 4 | low);
+        to[i] = (uint8_t)(high << 4 | low);
     }
     return 0;
+}
+
+int ly__proof_put(struct ly_buffer *b, const struct ly__tls_proof *p)
+{
+    int r = ly__hex_put(b, "key", p->key, p->key_length);
+    return r < 0 ? r : ly__hex_put(b, "proof", ly_buffer_bytes(&p->messages), p->messages.length);
+}
+
+int ly__proof_get(struct ly_json object, struct ly__tls_proof *ret_proof)
+{
+    struct ly_json key = ly_json_get(object, "key"), messages = ly_json_get(object, "proof");
+    size_t n = hex_length(messages);
+    char *place;
+    if (hex_length(key) > sizeof ret_proof->key || n < 1 || n > LY__TLS_PROOF_MAX)
+        return LY_EFIELD;
+    ret_proof->key_length = hex_length(key);
+    int r = ly_buffer_reserve(&ret_proof->messages, n, &place);
+    if (r == 0)
+        r = ly__hex_get(key, ret_proof->key, ret_proof->key_length);
+    if (r == 0)
+        r = ly__hex_get(messages, place, n);
+    if (r == 0)
+        ly_buffer_commit(&ret_proof->messages, n);
+    return r;
 }
 
 int ly__grant_put(struct ly_buffer *b, const struct ly__grant *g)

@@ -5,7 +5,8 @@
  *
  * The worker, which strangers may have taken over:
  *
- *   {"ask": N, "do": "begin", "session": S, "binding": HEX, "key": HEX}     key: where the peer has shown one
+ *   {"ask": N, "do": "begin", "session": S, "binding": HEX, "key": HEX, "proof": HEX}
+ *       key and proof, of net/tls_proof.h: where the peer has shown a key
  *   {"ask": N, "do": "login", "session": S, "mechanism": M, "data": TEXT}
  *   {"ask": N, "do": "start", "session": S, "argv": [...], "env": {...}, "cwd": DIR, "stdin": BOOL}
  *   {"ask": N, "do": "allow", "session": S, "what": COMMAND}
@@ -25,7 +26,7 @@
  *                                         start: "child", "pid" and its pipes (output, errors, input); where
  *                                         it failed "data" is what that concerns
  *   {"setup": {...}}                      first of all; with the served directory
- *   {"serve": S}                          a new connection
+ *   {"serve": S, "challenge": HEX}        a new connection, and what its client is to sign
  *   {"ended": C, "status": N}             a command has; as of waitpid(2)
  *   {"cut": S}                            end this session now
  *   {"stop": BOOL}                        take nothing more; true: end what runs, too
@@ -83,8 +84,15 @@ void ly__message_done(struct ly__message *m);
 int ly__grant_put(struct ly_buffer *b, const struct ly__grant *g);
 int ly__grant_get(struct ly_json object, struct ly__grant *ret);
 
-/* Bytes as hexadecimal text. Return 0, LY_EFIELD (not n bytes), or an error of writing. */
-int ly__hex_put(struct ly_buffer *b, const char *name, const uint8_t *bytes, size_t n);
-int ly__hex_get(struct ly_json value, uint8_t *ret_bytes, size_t n);
+/* Bytes as hexadecimal text; n at most LY__HEX_MAX. Return 0, LY_EFIELD (not n bytes), or an error of
+ * writing. */
+#define LY__HEX_MAX LY__TLS_PROOF_MAX
+int ly__hex_put(struct ly_buffer *b, const char *name, const void *bytes, size_t n);
+int ly__hex_get(struct ly_json value, void *ret_bytes, size_t n);
+
+/* What a peer has proved, as the fields of a message. Return 0, LY_EFIELD, -ENOMEM, or an error of writing.
+ */
+int ly__proof_put(struct ly_buffer *b, const struct ly__tls_proof *p);
+int ly__proof_get(struct ly_json object, struct ly__tls_proof *ret_proof);
 
 #endif

@@ -511,8 +511,8 @@ int ly__crew_listen(struct ly__crew *c, struct ly_sock *listener, bool is_inheri
 {
     if (c->nlisteners == LY__LISTEN_MAX)
         return LY_ETOOBIG;
-    /* Connections have it from their listener. Without it an answer waits for the peer to say that it has the
-     * tickets that end the handshake, which it does 40 ms later. */
+    /* Connections have it from their listener. Without it an answer waits for the peer to say that it has
+     * what was sent before, which it does 40 ms later. */
     (void)ly_sock_set_int(listener, IPPROTO_TCP, TCP_NODELAY, 1);
     c->listeners[c->nlisteners++] = (struct ly__crew_listener){listener, is_inherited};
     return 0;

@@ -53,20 +53,38 @@ int ly__monitor_send(struct ly__monitor *m, struct ly_buffer *b, const int *fds,
 
 /* ---- the messages ---- */
 
-static int run_begin(struct task *t)
+static int begin(struct task *t, struct ly__origin *o)
 {
     struct ly__authority *a = &t->monitor->decider->authority;
-    struct ly__origin o = {0};
     struct ly__grant grant;
-    struct ly_json key = ly_json_get(t->json, "key");
-    o.is_bound = true;
-    o.has_key = ly_json_type(key) != LY_JSON_NONE;
-    if (ly__hex_get(ly_json_get(t->json, "binding"), o.binding, sizeof o.binding) < 0 ||
-        (o.has_key && ly__hex_get(key, o.key, sizeof o.key) < 0))
-        return LY_EFIELD;
-    int r = a->calls->begin(a, &o, &t->session, &grant);
+    int r = a->calls->begin(a, o, &t->session, &grant);
     int e = r > 0 ? ly__grant_put(&t->answer, &grant) : 0;
     return e < 0 ? e : r;
+}
+
+static bool has_key(struct ly_json message)
+{
+    return ly_json_type(ly_json_get(message, "key")) != LY_JSON_NONE ||
+           ly_json_type(ly_json_get(message, "proof")) != LY_JSON_NONE;
+}
+
+/* A worker has seen the proof of a key before it speaks of it: one that does not hold is a lie. */
+static int run_begin(struct task *t)
+{
+    struct ly__origin o = {.is_bound = true};
+    struct ly__tls_proof proof;
+    ly__tls_proof_init(&proof);
+    int r = ly__hex_get(ly_json_get(t->json, "binding"), o.binding, sizeof o.binding);
+    if (r == 0 && has_key(t->json)) {
+        o.proof = &proof;
+        r = ly__proof_get(t->json, &proof);
+        r = r == LY_EFIELD ? LY_EPEER : r;
+    }
+    if (r == 0)
+        r = begin(t, &o);
+    ly__tls_proof_done(&proof);
+    return r == LY_EPEER ? ly__monitor_refuse(t->monitor, "begin", "with a key without a proof that holds")
+                         : r;
 }
 
 static int run_login(struct task *t)
@@ -423,39 +441,50 @@ int ly__monitor_run(struct ly__monitor *m)
 
 /* ---- telling the worker ---- */
 
-static int send_number(struct ly__monitor *m, const char *what, int64_t number, const int *fds, size_t nfds)
+static int begin_number(struct ly_buffer *b, const char *what, int64_t number)
+{
+    ly_buffer_init(b, LY__CHANNEL_MAX);
+    int r = ly__channel_begin(b);
+    return r < 0 ? r : ly_json_put_int(b, what, number);
+}
+
+static int send_number(struct ly__monitor *m, const char *what, int64_t number)
 {
     struct ly_buffer b;
-    ly_buffer_init(&b, LY__CHANNEL_MAX);
-    int r = ly__channel_begin(&b);
+    int r = begin_number(&b, what, number);
     if (r == 0)
-        r = ly_json_put_int(&b, what, number);
-    if (r == 0)
-        r = ly__monitor_send(m, &b, fds, nfds);
+        r = ly__monitor_send(m, &b, NULL, 0);
     ly_buffer_done(&b);
     return r;
 }
 
 int ly__monitor_serve(struct ly__monitor *m, uint64_t session, int fd)
 {
-    int r = send_number(m, "serve", (int64_t)session, &fd, 1);
+    struct ly_buffer b;
+    const struct ly__entry *e = ly__decider_session(m->decider, session, m);
+    int r = begin_number(&b, "serve", (int64_t)session);
+    if (r == 0)
+        r = e ? ly__hex_put(&b, "challenge", e->challenge, sizeof e->challenge) : -ENOENT;
+    if (r == 0)
+        r = ly__monitor_send(m, &b, &fd, 1);
+    ly_buffer_done(&b);
     m->sessions += r == 0;
     return r;
 }
 
 int ly__monitor_cut(struct ly__monitor *m, uint64_t session)
 {
-    return send_number(m, "cut", (int64_t)session, NULL, 0);
+    return send_number(m, "cut", (int64_t)session);
 }
 
 int ly__monitor_stop(struct ly__monitor *m, bool at_once)
 {
-    return send_number(m, "stop", at_once, NULL, 0);
+    return send_number(m, "stop", at_once);
 }
 
 int ly__monitor_log(struct ly__monitor *m, enum ly_log_level level)
 {
-    return send_number(m, "log_level", level, NULL, 0);
+    return send_number(m, "log_level", level);
 }
 
 int ly__monitor_open(struct ly__monitor *m, struct ly__decider *decider, int fd)

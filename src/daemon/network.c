@@ -130,7 +130,7 @@ static int announce(const struct ly__network *n, char ret_json[LY__SETUP_NEXT])
     return r < 0 ? say("cannot announce the next key", "", ly_error_text(r), r) : 0;
 }
 
-static int make_setup(struct ly__network *n, const struct ly__decider *d, const struct ly__serve_options *o)
+static int make_setup(struct ly__network *n, struct ly__decider *d, const struct ly__serve_options *o)
 {
     struct ly__setup *s = &n->crew.setup;
     struct ly_buffer pem;
@@ -148,7 +148,8 @@ static int make_setup(struct ly__network *n, const struct ly__decider *d, const 
     if (r < 0)
         return r;
     ly_buffer_init(&pem, LY__SETUP_PEM);
-    return take_pem(&pem, s->certificate, ly__key_certificate_pem(&n->key, &pem));
+    r = take_pem(&pem, s->certificate, ly__key_certificate_pem(&n->key, &pem));
+    return r < 0 ? r : ly__proof_server(&d->shown, s->certificate);
 }
 
 static int count_workers(const struct ly__serve_options *o)

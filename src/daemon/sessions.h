@@ -34,10 +34,11 @@ struct ly__entry {
     bool is_asking;  /* a question about it is being answered, by a task that holds this entry */
     int64_t ends_at; /* of ly_now(): it was told to end, and is over by then; 0: it was not */
     struct ly_address peer;
-    char from[LY_ADDRESS_TEXT]; /* the peer, printed */
-    int64_t began;              /* of ly_now() */
-    struct ly__ticket ticket;   /* of the gate for strangers */
-    /* of a channel: what it proves, and the login that goes on in it */
+    char from[LY_ADDRESS_TEXT];           /* the peer, printed */
+    int64_t began;                        /* of ly_now() */
+    struct ly__ticket ticket;             /* of the gate for strangers */
+    uint8_t challenge[LY__TLS_CHALLENGE]; /* for the proof of the peer's key */
+    /* of a channel: what was proved in it, and the login that goes on in it */
     uint8_t binding[LY__BINDING];
     bool has_key;
     uint8_t key[LY__KEY_HASH];

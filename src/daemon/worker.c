@@ -34,6 +34,7 @@ struct worker {
 struct connection {
     struct worker *worker;
     uint64_t session;
+    uint8_t challenge[LY__TLS_CHALLENGE]; /* for its client */
     struct ly_sock *sock;
 };
 
@@ -51,6 +52,9 @@ static int serve_connection(struct connection *c)
     if (r < 0)
         return r;
     c->sock = sock;
+    r = ly__tls_challenge(sock, c->challenge);
+    if (r < 0)
+        return r;
     return ly__session_run(&c->worker->service, sock, &peer, c->session);
 }
 
@@ -71,10 +75,12 @@ static int run_connection(void *arg)
 }
 
 /* Take a connection; it is closed if that cannot be. */
-static int take_connection(struct worker *w, uint64_t session, int fd)
+static int take_connection(struct worker *w, uint64_t session, struct ly_json challenge, int fd)
 {
     struct connection *c = calloc(1, sizeof *c);
-    int r = c ? ly_sock_from_fd(&c->sock, fd) : -ENOMEM;
+    int r = c ? ly__hex_get(challenge, c->challenge, sizeof c->challenge) : -ENOMEM;
+    if (r == 0)
+        r = ly_sock_from_fd(&c->sock, fd);
     if (r < 0)
         close(fd);
     if (r == 0) {
@@ -117,7 +123,7 @@ static int take(struct worker *w, struct ly__message *m)
         return r < 0 ? r : 0;
     if (ly_json_int(ly_json_get(m->json, "serve"), &number) == 0 && m->nfds == 1) {
         m->nfds = 0;
-        (void)take_connection(w, (uint64_t)number, m->fds[0]);
+        (void)take_connection(w, (uint64_t)number, ly_json_get(m->json, "challenge"), m->fds[0]);
         return 0;
     }
     if (ly_json_int(ly_json_get(m->json, "cut"), &number) == 0) {
@@ -208,6 +214,7 @@ static int fail(const char *what, int error)
     return EXIT_FAILURE;
 }
 
+/* Without tickets: where a session is resumed, nothing is signed. */
 static int open_tls(struct worker *w)
 {
     char why[LY_TLS_WHY] = "";
@@ -216,8 +223,11 @@ static int open_tls(struct worker *w)
                                                           .key = w->setup.key,
                                                           .verify = LY_TLS_VERIFY_NONE,
                                                           .client_certificate = LY_TLS_ASK,
+                                                          .no_tickets = true,
                                                           .why = why,
                                                           .why_size = sizeof why});
+    if (r == 0)
+        r = ly__tls_ask_proof(w->tls);
     if (r < 0)
         ly_log(LY_LOG_ERROR, "worker", "TLS cannot be prepared", LY_STR("why", why), LY_ERR(r));
     return r;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* TLS sockets, as their files share them. Reading order: tls.c, tls_ticket.c, tls_bio.c, tls_conn.c,
- * tls_peer.c. */
+ * tls_peer.c, tls_proof.c. */
 #ifndef LY_NET_TLS_H
 #define LY_NET_TLS_H
 
@@ -81,7 +81,12 @@ struct ly__tls_conn {
     int error;                    /* of the protocol, or of receiving; 0: none */
     int out_error;                /* of sending: what goes out is dropped */
     unsigned long code;           /* what OpenSSL said of it */
+    /* of the handshake, for a proof of the client's key; NULL: none is kept */
+    struct ly__tls_record *record;
 };
+
+/* Keep nothing more of the handshake (tls_proof.c). */
+void ly__tls_record_free(struct ly__tls_conn *c);
 
 /* Give OpenSSL the connection's buffers in place of a descriptor (tls_bio.c). Returns 0 or -ENOMEM. */
 int ly__tls_bio_attach(struct ly__tls_conn *c);

@@ -25,6 +25,7 @@
 
 static void free_conn(struct ly__tls_conn *c)
 {
+    ly__tls_record_free(c);
     SSL_free(c->ssl);
     ly__tls_bytes_free(&c->in);
     ly__tls_bytes_free(&c->out);

@@ -7,6 +7,7 @@
 #ifndef LY_SERVICE_AUTHORITY_H
 #define LY_SERVICE_AUTHORITY_H
 
+#include "net/tls_proof.h"
 #include "service/service_child.h"
 #include <lanyard/address.h>
 #include <lanyard/buffer.h>
@@ -26,9 +27,8 @@ struct ly__origin {
     pid_t pid;
     uid_t uid;
     bool is_bound; /* by TLS: binding is the channel's */
-    bool has_key;  /* it has proved that it holds this key */
     uint8_t binding[LY__BINDING];
-    uint8_t key[LY__KEY_HASH];
+    const struct ly__tls_proof *proof; /* that it holds its key; NULL: it has shown none */
 };
 
 /* Who somebody is and what they may do. */
@@ -57,8 +57,8 @@ struct ly__authority;
 /* Each call suspends, and may return -ECANCELED. `number` is the session's, which begin has given. */
 struct ly__authority_calls {
     /* A session begins; *number may say which one, if it was told before. Returns 1 (the peer is logged in by
-     * what it is: ret_grant says as whom), 0 (it has to log in), or an error (it is not served). end is due
-     * unless it failed. */
+     * what it is: ret_grant says as whom), 0 (it has to log in), or an error (it is not served; LY_EPEER: the
+     * proof does not hold). end is due unless it failed. */
     int (*begin)(struct ly__authority *a, const struct ly__origin *o, uint64_t *number,
                  struct ly__grant *ret_grant);
     /* The next message of a login; the answer to it is appended to ret_answer. Returns 1 (logged in), 0 (go

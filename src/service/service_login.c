@@ -71,7 +71,7 @@ static void ask_system(struct ly__session *s, struct ly__origin *o)
 }
 
 /* What TLS has proved: the channel's own name, and the peer's key if it has shown one. */
-static int ask_tls(struct ly__session *s, struct ly__origin *o)
+static int ask_tls(struct ly__session *s, struct ly__origin *o, struct ly__tls_proof *proof)
 {
     if (!ly_tls_is_on(s->sock))
         return 0;
@@ -81,8 +81,8 @@ static int ask_tls(struct ly__session *s, struct ly__origin *o)
     if (r < 0)
         return r;
     o->is_bound = true;
-    r = ly_tls_peer_key(s->sock, o->key);
-    o->has_key = r == 0;
+    r = ly__tls_take_proof(s->sock, proof);
+    o->proof = r == 0 ? proof : NULL;
     return r == -ENOENT ? 0 : r;
 }
 
@@ -90,14 +90,14 @@ int ly__session_admit(struct ly__session *s)
 {
     struct ly__origin o = {.peer = s->peer};
     struct ly__authority *a = s->service->authority;
+    struct ly__tls_proof proof;
+    ly__tls_proof_init(&proof);
     ask_system(s, &o);
-    int r = ask_tls(s, &o);
-    if (r < 0)
-        return r;
-    r = a->calls->begin(a, &o, &s->number, &s->grant);
-    if (r < 0)
-        return r;
-    return r == 0 ? 0 : enter(s);
+    int r = ask_tls(s, &o, &proof);
+    if (r == 0)
+        r = a->calls->begin(a, &o, &s->number, &s->grant);
+    ly__tls_proof_done(&proof);
+    return r <= 0 ? r : enter(s);
 }
 
 /* ---- by a login ---- */

@@ -204,6 +204,59 @@ static int write_log(const struct scene *s)
     return result_of(write(STDERR_FILENO, line, sizeof line - 1));
 }
 
+/* ---- keys: the worker keeps what the last client with one has proved ---- */
+
+static struct ly__tls_proof seen;
+static struct ly__authority_calls own; /* with a begin that looks */
+static const struct ly__authority_calls *real;
+
+static int look_and_begin(struct ly__authority *a, const struct ly__origin *o, uint64_t *number,
+                          struct ly__grant *ret_grant)
+{
+    if (o->proof) {
+        ly__tls_proof_done(&seen);
+        seen = *o->proof;
+        ly_buffer_init(&seen.messages, LY__TLS_PROOF_MAX);
+        if (ly_buffer_append(&seen.messages, ly_buffer_bytes(&o->proof->messages),
+                             o->proof->messages.length) < 0)
+            abort();
+    }
+    return real->begin(a, o, number, ret_grant);
+}
+
+static void look(struct ly__asker *asker)
+{
+    if (real)
+        return;
+    ly__tls_proof_init(&seen);
+    real = asker->authority.calls;
+    own = *real;
+    own.begin = look_and_begin;
+    asker->authority.calls = &own;
+}
+
+static int claim(const struct scene *s, const struct ly__tls_proof *proof)
+{
+    const struct ly__origin o = {.is_bound = true, .proof = proof};
+    struct ly__grant grant;
+    uint64_t number = s->session;
+    return real->begin(&s->asker->authority, &o, &number, &grant);
+}
+
+static int claim_key(const struct scene *s)
+{
+    struct ly__tls_proof bare = seen;
+    if (seen.key_length == 0)
+        return -ENOENT;
+    ly_buffer_init(&bare.messages, 1);
+    return claim(s, &bare);
+}
+
+static int replay_proof(const struct scene *s)
+{
+    return seen.key_length > 0 ? claim(s, &seen) : -ENOENT;
+}
+
 static const struct {
     const char *name;
     int (*run)(const struct scene *s);
@@ -215,6 +268,7 @@ static const struct {
     {"gift", give_descriptor}, {"log", write_log},          {"note", note_all},
     {"steal", steal},          {"large", say_too_much},     {"nonsense", say_nonsense},
     {"flood", flood},          {"close", hang_up},
+    {"claim", claim_key},      {"replay", replay_proof},
 };
 
 /* ---- the scene ---- */
@@ -237,6 +291,7 @@ static void meet(struct ly__asker *asker, struct ly_sock *sock, uint64_t session
     struct scene s = {asker, session, 0};
     struct iovec piece = {.iov_base = text, .iov_len = sizeof text - 1};
     struct ly_sock_message m = {.iov = &piece, .iov_count = 1};
+    look(asker);
     if (ly_recvmsg(sock, &m, MSG_PEEK) <= 0 || text[0] != '!' || !(end = strchr(text, ' ')))
         return;
     *end = 0;

@@ -9,9 +9,9 @@ import socket
 import unittest
 
 import peer
-from peer import PATIENCE
+from peer import PATIENCE, cli
 from test_network import ME, NetworkServer
-from tls_peer import Closed, Tls, scram
+from tls_peer import Closed, Tls, make_certificate, pair, scram
 
 GUILTY, INNOCENT = "127.0.0.9", "127.0.0.3"
 DENIED = bytes((21, 3, 3, 0, 2, 2, 49))  # the alert access_denied
@@ -124,6 +124,32 @@ class Misbehaving(unittest.TestCase):
         server.process.send_signal(signal.SIGTERM)
         server.wait_for("running requests may finish")
         self.assertEqual(server.stop(signal.SIGTERM), 0)  # at once, though the flood goes on
+
+    def enter_by_key(self, server):
+        """Log in by a device's key, so that the worker has seen its proof."""
+        key = make_certificate(server.state / "device", "-newkey", "ed25519")
+        done = cli("user", "pair", "ann", env=server.environment)
+        connections = [Tls(server.port, certificate=key)]
+        self.assertTrue(pair(connections[0], done.stdout.decode().split()[-1])["ok"])
+        connections.append(Tls(server.port, certificate=key))
+        self.assertEqual(connections[1].ask({"cmd": "hello", "id": 1})["user"], "ann")
+        for connection in connections:
+            connection.close()
+
+    def count_logins(self, server):
+        return (server.state / "audit.jsonl").read_text().count('"device"')
+
+    def test_a_key_cannot_be_claimed_nor_its_proof_used_again(self):
+        for deed in ("claim", "replay"):
+            with self.subTest(deed):
+                server = self.serve("--workers", "1")
+                self.enter_by_key(server)
+                logins = self.count_logins(server)
+                self.do(server, deed)
+                server.wait_for("begin: with a key without a proof that holds")
+                self.assertTrue(self.is_refused(server, GUILTY))
+                self.assertTrue(self.enter(server).ask({"cmd": "ping", "id": 1})["ok"])
+                self.assertEqual(self.count_logins(server), logins)
 
     def test_a_crash_is_charged_to_the_session_that_did_it_alone(self):
         for deed in ("fault", "abort", "overflow"):

@@ -17,7 +17,7 @@ import time
 import unittest
 
 from peer import PATIENCE, PROGRAM, Server, cli, wait_for_death
-from tls_peer import TLS1_2, Closed, Tls, scram
+from tls_peer import TLS1_2, Closed, Tls, make_certificate, pair, scram
 
 PASSWORD = "correct horse battery"
 ME = pwd.getpwuid(os.getuid()).pw_name
@@ -269,6 +269,49 @@ class Certificates(NetworkCase):
         issued = self.sign("d", "d", "c")
         self.assertEqual(self.connect(certificate=issued).ask({"cmd": "hello", "id": 1})["error"], "LY_ELOGIN")
         self.assertEqual(self.connect(certificate=issued).ask({"cmd": "ls", "id": 1, "path": ""})["error"], "LY_ELOGIN")
+
+
+class Devices(NetworkCase):
+    CHALLENGE = 65356
+    kinds = {"p256": ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"), "ed25519": ("-newkey", "ed25519"),
+             "rsa": ("-newkey", "rsa:2048"), "p384": ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384")}
+
+    def make_key(self, kind):
+        return make_certificate(self.server.state / kind, *self.kinds[kind])
+
+    def new_code(self, name="ann"):
+        done = cli("user", "pair", name, env=self.server.environment)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout.decode().split()[-1]
+
+    def ask_who(self, **options):
+        return self.connect(**options).ask({"cmd": "hello", "id": 1})
+
+    def test_a_key_on_p256_or_ed25519_becomes_a_device_and_logs_in_without_a_word(self):
+        for kind in ("p256", "ed25519"):
+            key = self.make_key(kind)
+            self.assertEqual(self.ask_who(certificate=key)["error"], "LY_ELOGIN")
+            self.assertEqual(pair(self.connect(certificate=key), self.new_code())["user"], "ann")
+            for _ in range(2):
+                self.assertEqual(self.ask_who(certificate=key)["user"], "ann")
+
+    def test_a_key_of_another_kind_is_as_none(self):
+        for kind in ("rsa", "p384"):
+            key, code = self.make_key(kind), self.new_code()
+            self.assertEqual(pair(self.connect(certificate=key), code)["error"], "LY_EDENIED")
+            self.assertEqual(self.ask_who(certificate=key)["error"], "LY_ELOGIN")
+            connection = self.connect(certificate=key)
+            self.assertTrue(scram(connection, "ann", PASSWORD)["ok"])
+
+    def test_each_connection_has_a_challenge_of_its_own_and_none_has_a_ticket(self):
+        challenges = set()
+        for _ in range(3):
+            connection = self.connect()
+            self.assertEqual(connection.ask({"cmd": "ping", "id": 1})["error"], "LY_ELOGIN")
+            challenges.add(connection.requested()[self.CHALLENGE])
+            self.assertNotIn(4, connection.messages)
+        self.assertEqual(len(challenges), 3)
+        self.assertEqual({len(c) for c in challenges}, {32})
 
 
 class Commands(NetworkCase):

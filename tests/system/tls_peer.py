@@ -11,6 +11,7 @@ import json
 import os
 import socket
 import struct
+import subprocess
 
 from peer import PATIENCE
 
@@ -23,6 +24,9 @@ for name in ("X509_get_X509_PUBKEY",):
 TLS1_2 = 0x0303
 SET_MAX_PROTO_VERSION = 124
 LABEL = b"EXPORTER-Channel-Binding"
+CERTIFICATE_REQUEST = 13
+MESSAGE_CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.POINTER(ctypes.c_ubyte),
+                                    ctypes.c_size_t, ctypes.c_void_p, ctypes.c_void_p)
 
 
 class Closed(Exception):
@@ -47,10 +51,27 @@ class Tls:
         self.ssl = ctypes.c_void_p(ssl.SSL_new(context))
         ssl.SSL_CTX_free(context)
         ssl.SSL_set_fd(self.ssl, self.socket.fileno())
+        self.messages = {}  # of the server's handshake, by their types
+        self.on_message = MESSAGE_CALLBACK(self.keep_message)
+        ssl.SSL_set_msg_callback(self.ssl, self.on_message)
         if ssl.SSL_connect(self.ssl) != 1:
             self.close()
             raise Closed("the handshake failed")
         self.buffer = b""
+
+    def keep_message(self, is_ours, _version, kind, data, n, _ssl, _argument):
+        if not is_ours and kind == 22:
+            self.messages[data[0]] = bytes(data[4:n])
+
+    def requested(self):
+        """The extensions of the CertificateRequest (RFC 8446, 4.3.2), by their types."""
+        body = self.messages[CERTIFICATE_REQUEST]
+        rest, found = body[3 + body[0]:], {}
+        while rest:
+            kind, n = struct.unpack(">HH", rest[:4])
+            found[kind] = rest[4:4 + n]
+            rest = rest[4 + n:]
+        return found
 
     def export(self):
         out = ctypes.create_string_buffer(32)
@@ -137,3 +158,17 @@ def scram(connection, name, password, binding=None, mechanism="SCRAM-SHA-256-PLU
         wanted = base64.b64encode(hmac.digest(server, message, "sha256")).decode()
         assert answer["data"] == "v=" + wanted, "the server has not proved who it is"
     return answer
+
+
+def make_certificate(path, *key):
+    """A PEM file with a key and a certificate that it has signed itself. key: openssl's options, as -newkey ed25519."""
+    subprocess.run(["openssl", "req", "-x509", *key, "-nodes", "-subj", "/CN=device", "-keyout", f"{path}.key",
+                    "-out", f"{path}.crt"], check=True, capture_output=True)
+    path.write_bytes(b"".join(path.with_name(path.name + end).read_bytes() for end in (".key", ".crt")))
+    return path
+
+
+def pair(connection, code):
+    """Make the key of the connection's certificate a device, by the code SLOT-XXXX-XXXX-XXXX: the server's answer."""
+    slot, _, secret = code.partition("-")
+    return scram(connection, f"pair/{slot}", secret.replace("-", ""))

@@ -127,6 +127,39 @@ static bool begins(const char *text, const char *with)
     return strncmp(text, with, strlen(with)) == 0;
 }
 
+static int ask_begin_by_key(void *arg)
+{
+    struct asking *q = arg;
+    struct ly__tls_proof proof;
+    ly__tls_proof_init(&proof);
+    proof.key_length = 2;
+    memcpy(proof.key, "\x30\x59", 2);
+    CHECK(ly_buffer_append(&proof.messages, "\x01\xff", 2) == 0);
+    const struct ly__origin o = {.is_bound = true, .proof = &proof};
+    int r = asker.authority.calls->begin(&asker.authority, &o, &q->session, &q->grant);
+    ly__tls_proof_done(&proof);
+    return r;
+}
+
+static int key_shown(void *arg)
+{
+    struct asking q = {.session = 7};
+    (void)arg;
+    CHECK(begin_asking() == 0);
+    CHECK(ask(&q, ask_begin_by_key) == 0);
+    CHECK(begins(heard, "{\"ask\": 1, \"do\": \"begin\", \"session\": 7, \"binding\": \"00"));
+    CHECK(strstr(heard, "\"key\": \"3059\", \"proof\": \"01ff\"}"));
+    CHECK(say(NULL, 0, "{\"answer\":1,\"result\":0}") == 0);
+    CHECK(ly_await(q.future, NULL) == 0);
+    return end_asking();
+}
+
+static void a_key_goes_with_its_proof(void **state)
+{
+    (void)state;
+    assert_int_equal(in_loop(key_shown), 0);
+}
+
 static int all_questions(void *arg)
 {
     struct asking q = {.session = 7};
@@ -436,6 +469,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_question_is_asked_and_its_answer_taken),
+        cmocka_unit_test(a_key_goes_with_its_proof),
         cmocka_unit_test(answers_in_any_order_find_who_asked),
         cmocka_unit_test(what_answers_nothing_ends_the_channel_and_all_who_wait),
         cmocka_unit_test(without_a_supervisor_nobody_waits_for_an_answer),

@@ -5,12 +5,15 @@
 #include "auth/roles.h"
 #include "daemon/become.h"
 #include "supervised.h"
+
+#include "../handshakes.h"
 #include <signal.h>
 #include <sys/wait.h>
 
 static struct ly__decider d;
 static const int worker, other_worker; /* owners are places in memory, no more */
-static const uint8_t channel[LY__BINDING] = "the channel", device[LY__KEY_HASH] = "the device";
+static const uint8_t channel[LY__BINDING] = "the channel";
+static struct certificate machine, device;
 
 static int open_decider(void)
 {
@@ -24,7 +27,7 @@ static int open_decider(void)
     d.admission = admission;
     ly__decider_open(&d);
     atomic_store(&d.commands.most, 4);
-    return 0;
+    return ly__proof_server(&d.shown, machine.pem);
 }
 
 static int close_decider(void)
@@ -50,13 +53,23 @@ static uint64_t knock(const char *from, const void *owner)
     return ly__decider_connect(&d, &peer, owner, &(struct ly__ticket){.deadline = ly_deadline(PATIENCE_MS)});
 }
 
-static int begin(uint64_t number, const uint8_t *key, struct ly__grant *ret_grant)
+/* key: of a client that proves it in a handshake; NULL: it shows none. */
+static int begin(uint64_t number, const struct certificate *key, struct ly__grant *ret_grant)
 {
-    struct ly__origin o = {.is_bound = true, .has_key = key != NULL};
+    struct ly__origin o = {.is_bound = true};
+    struct ly__tls_proof proof;
     memcpy(o.binding, channel, sizeof channel);
-    if (key)
-        memcpy(o.key, key, LY__KEY_HASH);
-    return d.authority.calls->begin(&d.authority, &o, &number, ret_grant);
+    ly__tls_proof_init(&proof);
+    if (key) {
+        struct shaking s = {.server = &machine,
+                            .client = key,
+                            .challenge = ly__sessions_find(&d.sessions, number)->challenge};
+        CHECK(prove(&s, &proof) == 0);
+        o.proof = &proof;
+    }
+    int r = d.authority.calls->begin(&d.authority, &o, &number, ret_grant);
+    ly__tls_proof_done(&proof);
+    return r;
 }
 
 /* A whole login. */
@@ -206,16 +219,16 @@ static int by_code(void *arg)
     CHECK(ly__pairing_read(code, slot, secret) == 0);
     snprintf(name, sizeof name, LY__PAIRING_PREFIX "%s", slot);
     uint64_t guess = knock("tcp://192.0.2.2:7", &worker), late = knock("tcp://192.0.2.3:7", &worker);
-    CHECK(begin(guess, device, &g) == 0 && begin(late, device, &g) == 0);
+    CHECK(begin(guess, &device, &g) == 0 && begin(late, &device, &g) == 0);
     CHECK(log_in(guess, name, "000000000000", &g) == LY_EDENIED);
     CHECK(log_in(late, name, secret, &g) == LY_EDENIED); /* the guess has used it up */
     CHECK(ly__pairing_make(store, "ann", NULL, code) == 0);
     CHECK(ly__pairing_read(code, slot, secret) == 0);
     snprintf(name, sizeof name, LY__PAIRING_PREFIX "%s", slot);
     uint64_t number = knock("tcp://192.0.2.4:7", &worker), again = knock("tcp://192.0.2.5:7", &worker);
-    CHECK(begin(number, device, &g) == 0 && log_in(number, name, secret, &g) == 1);
+    CHECK(begin(number, &device, &g) == 0 && log_in(number, name, secret, &g) == 1);
     CHECK(strcmp(g.user, "ann") == 0);
-    CHECK(begin(again, device, &g) == 1 && strcmp(g.user, "ann") == 0); /* by its key, without a word */
+    CHECK(begin(again, &device, &g) == 1 && strcmp(g.user, "ann") == 0); /* by its key, without a word */
     return close_decider();
 }
 
@@ -441,5 +454,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_crash_is_charged_to_strangers_of_that_worker_before_users),
         cmocka_unit_test(a_session_that_could_not_be_handed_over_is_forgotten_unless_it_has_begun),
     };
-    return cmocka_run_group_tests(tests, open_books, close_books);
+    certificate_make(&machine, "DNS:machine", NULL, 30);
+    certificate_make(&device, "DNS:device", NULL, 30);
+    int r = cmocka_run_group_tests(tests, open_books, close_books);
+    certificate_free(&machine);
+    certificate_free(&device);
+    return r;
 }

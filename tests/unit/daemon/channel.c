@@ -199,9 +199,10 @@ static int hexadecimal(void *arg)
     static const uint8_t bytes[] = {0x00, 0x9f, 0xa0, 0xff};
     struct ly_buffer b;
     struct ly_json json;
-    uint8_t got[4], large[65] = {0};
+    static const uint8_t large[LY__HEX_MAX + 1];
+    uint8_t got[4];
     (void)arg;
-    ly_buffer_init(&b, 1024);
+    ly_buffer_init(&b, LY__CHANNEL_MAX);
     CHECK(ly__channel_begin(&b) == 0 && ly__hex_put(&b, "h", bytes, 4) == 0 && ly_json_close(&b, '}') == 0);
     CHECK(b.length == 17 && memcmp(ly_buffer_bytes(&b), "{\"h\": \"009fa0ff\"}", 17) == 0);
     CHECK(ly_json_check(&json, ly_buffer_bytes(&b), b.length) == 0);
