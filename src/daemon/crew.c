@@ -205,7 +205,7 @@ static struct ly__crew_worker *least_busy(struct ly__crew *c)
 static int find_worker(struct ly__crew *c, struct ly__crew_worker **ret)
 {
     for (int r; !(*ret = least_busy(c));) {
-        r = ly_sleep(TURN_MS);
+        r = c->stopping ? -ECANCELED : ly_sleep(TURN_MS);
         if (r < 0)
             return r;
     }
@@ -236,7 +236,7 @@ static int hand_over(struct ly__crew *c, struct ly_sock *sock, const struct ly_a
     struct ly__crew_worker *w;
     int r;
     do {
-        r = c->stopping ? -ECANCELED : find_worker(c, &w);
+        r = find_worker(c, &w);
         if (r == 0)
             r = hand_to(c, w, sock, peer, ticket);
         if (r == -EPIPE || r == -ECONNRESET) {
@@ -244,6 +244,19 @@ static int hand_over(struct ly__crew *c, struct ly_sock *sock, const struct ly_a
             ly_shutdown(w->monitor.channel.sock, SHUT_RDWR); /* it has gone, or will go now */
         }
     } while (r == -EPIPE || r == -ECONNRESET);
+    return r;
+}
+
+/* The same, also when accepting has been cancelled meanwhile: who was accepted is not turned away. */
+static int hand_over_whole(struct ly__crew *c, struct ly_sock *sock, const struct ly_address *peer,
+                           struct ly__ticket *ticket)
+{
+    struct ly_scope *shield;
+    int r = ly_scope_open(&shield, &(struct ly_scope_options){.shield = true, .name = "handing over"});
+    if (r < 0)
+        return r;
+    r = hand_over(c, sock, peer, ticket);
+    ly_scope_close(shield);
     return r;
 }
 
@@ -260,10 +273,11 @@ static void turn_away(struct ly_sock *sock, enum alert why)
     (void)send(ly_sock_fileno(sock), record, sizeof record, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-static int take_connection(struct ly__crew *c, struct ly_sock *sock, const struct ly_address *peer)
+static int take_connection(struct ly__crew *c, struct ly_sock *sock, const struct ly_address *peer,
+                           bool is_lent)
 {
     struct ly__ticket ticket = {0};
-    if (c->stopping) {
+    if (c->stopping && !is_lent) {
         turn_away(sock, ENDING);
         return 0;
     }
@@ -273,7 +287,7 @@ static int take_connection(struct ly__crew *c, struct ly_sock *sock, const struc
         return 0;
     }
     ly_sock_set_int(sock, IPPROTO_TCP, TCP_NODELAY, 1); /* answers are written whole */
-    int r = hand_over(c, sock, peer, &ticket);
+    int r = hand_over_whole(c, sock, peer, &ticket);
     if (r < 0)
         ly__admission_leave(c->admission, &ticket);
     return r;
@@ -282,6 +296,7 @@ static int take_connection(struct ly__crew *c, struct ly_sock *sock, const struc
 struct acceptor {
     struct ly__crew *crew;
     struct ly_sock *listener;
+    bool is_lent; /* the service manager's: nobody is turned away from it for the server's end */
 };
 
 static int accept_connections(void *arg)
@@ -295,7 +310,7 @@ static int accept_connections(void *arg)
         r = ly_accept(a->listener, &sock, &peer);
         if (r == 0) {
             ly__source_unmap(&peer);
-            (void)take_connection(a->crew, sock, &peer);
+            (void)take_connection(a->crew, sock, &peer, a->is_lent);
             ly_sock_free(sock);
         } else if (r != -ECANCELED && r != -ECONNABORTED) {
             ly_log(LY_LOG_WARNING, "crew", "accepting paused", LY_ERR(r));
@@ -420,7 +435,7 @@ static int start_accepting(struct ly__crew *c, struct ly_scope *scope, struct ac
 {
     int r = 0;
     for (size_t i = 0; i < c->nlisteners && r == 0; i++) {
-        acceptors[i] = (struct acceptor){c, c->listeners[i].sock};
+        acceptors[i] = (struct acceptor){c, c->listeners[i].sock, c->listeners[i].is_inherited};
         if (c->listeners[i].is_inherited == inherited)
             r = ly_go(scope, accept_connections, &acceptors[i]);
     }

@@ -118,7 +118,7 @@ static void stop(struct daemon *d, int signal)
            LY_INT("signal", signal), LY_INT("seconds", d->stops > 1 ? 0 : LY__DRAIN_MS / 1000));
     for (size_t i = 0; i < d->nlisteners; i++)
         ly_server_request_shutdown(d->listeners[i].server);
-    ly__idle_end(&d->service.idle);
+    ly__idle_end(&d->service.idle, false);
     if (d->network.crew.started)
         ly__crew_stop(&d->network.crew, d->stops > 1);
 }

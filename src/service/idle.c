@@ -4,8 +4,9 @@
  *
  * A server that ends lets what runs finish. A connection between two requests runs nothing and would hold up
  * the end for the whole of that time, so such connections stand in a list, and the end shuts down their
- * reading side: they see the end of their input and close. One session is ended from outside, whatever it
- * does, by shutting down both sides. The lock keeps a socket open while it is shut down.
+ * reading side: they see the end of their input and close. Who has just connected, and is about to ask for
+ * something, is spared for a moment: nobody is to notice that a server starts anew. One session is ended from
+ * outside, whatever it does, by shutting down both sides. The lock keeps a socket open while it is shut down.
  */
 #include "service/service.h"
 
@@ -14,7 +15,7 @@ void ly__idle_open(struct ly__idle *idle)
     pthread_mutex_init(&idle->lock, NULL);
     ly__list_init(&idle->all);
     ly__list_init(&idle->waiting);
-    idle->ending = false;
+    idle->ending = idle->sparing = false;
 }
 
 void ly__idle_close(struct ly__idle *idle)
@@ -22,12 +23,27 @@ void ly__idle_close(struct ly__idle *idle)
     pthread_mutex_destroy(&idle->lock);
 }
 
-void ly__idle_end(struct ly__idle *idle)
+static bool is_over(const struct ly__session *s)
+{
+    const struct ly__idle *idle = &s->service->idle;
+    return idle->ending && !(idle->sparing && !s->has_asked);
+}
+
+void ly__idle_end(struct ly__idle *idle, bool sparing)
 {
     pthread_mutex_lock(&idle->lock);
     idle->ending = true;
-    ly__list_each (l, &idle->waiting)
-        ly_shutdown(ly__container_of(l, struct ly__session, idle)->sock, SHUT_RD); /* waits for nothing */
+    idle->sparing = sparing;
+    ly__list_each (l, &idle->waiting) {
+        const struct ly__session *s = ly__container_of(l, struct ly__session, idle);
+        if (is_over(s))
+            ly_shutdown(s->sock, SHUT_RD); /* waits for nothing */
+    }
+    ly__list_each (l, &idle->all) {
+        const struct ly__session *s = ly__container_of(l, struct ly__session, link);
+        if (!sparing && !s->logged_in)
+            (void)shutdown(ly_sock_fileno(s->sock), SHUT_RDWR);
+    }
     pthread_mutex_unlock(&idle->lock);
 }
 
@@ -83,11 +99,11 @@ bool ly__session_idle(struct ly__session *s)
 {
     struct ly__idle *idle = &s->service->idle;
     pthread_mutex_lock(&idle->lock);
-    bool ending = idle->ending;
-    if (!ending)
+    bool over = is_over(s);
+    if (!over)
         ly__list_append(&idle->waiting, &s->idle);
     pthread_mutex_unlock(&idle->lock);
-    return !ending;
+    return !over;
 }
 
 void ly__session_busy(struct ly__session *s)

@@ -35,13 +35,15 @@ struct ly__idle {
     struct ly__list all;     /* struct ly__session.link */
     struct ly__list waiting; /* struct ly__session.idle */
     bool ending;             /* the server takes no further request */
+    bool sparing;            /* but for the first of those who have asked for nothing yet */
 };
 
 void ly__idle_open(struct ly__idle *idle);
 void ly__idle_close(struct ly__idle *idle);
 
-/* End those that wait, and whichever would. From any thread. */
-void ly__idle_end(struct ly__idle *idle);
+/* End those that wait, and whichever would; sparing: but for those who have asked for nothing yet, up to the
+ * next call. Without, those who have not logged in are ended, too. From any thread. */
+void ly__idle_end(struct ly__idle *idle, bool sparing);
 
 /* End the session of this number now, whatever it does. Returns whether there is one. From any thread. */
 bool ly__idle_cut(struct ly__idle *idle, uint64_t number);
@@ -80,6 +82,7 @@ struct ly__session {
     struct ly__service *service;   /* borrowed */
     uint64_t number;               /* the authority's, for this session */
     bool logged_in;                /* grant is valid */
+    bool has_asked;                /* for anything but who it is */
     struct ly__grant grant;        /* who it is and what they may do */
     struct ly_stream *stream;      /* the connection's two directions; borrowed */
     struct ly_sock *sock;          /* its socket, whose time-out bounds each wait; borrowed */

@@ -163,6 +163,7 @@ static int run_command(struct ly__session *s, const struct ly_frame *f)
         return ly__session_error(s, LY_ELOGIN, NULL);
     if (!c)
         return ly__session_error(s, -EOPNOTSUPP, NULL);
+    s->has_asked |= c->run != run_hello && c->run != ly__login_commands[0].run;
     return c->role ? run_noted(s, c, f) : c->run(s, f);
 }
 

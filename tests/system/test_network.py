@@ -543,6 +543,7 @@ class Ending(unittest.TestCase):
         for each in (connection, idle):
             self.addCleanup(each.close)
             self.assertTrue(scram(each, "ann", PASSWORD)["ok"])
+        self.assertTrue(idle.ask({"cmd": "ping", "id": 1})["ok"])
         connection.send_frame({"cmd": "exec", "id": 9, "argv": argv, "stdin": True})
         self.assertTrue(connection.receive_frame()[0]["started"])
         return connection, idle
@@ -557,6 +558,38 @@ class Ending(unittest.TestCase):
         self.assertEqual(connection.receive_frame()[1], b"late")
         self.assertEqual(connection.receive_frame()[0]["exit"], 0)
         self.assertEqual(self.server.process.wait(PATIENCE), 0)
+
+    def test_who_has_just_connected_is_still_served(self):
+        connection, idle = self.begin("cat")
+        late = Tls(self.server.port)
+        self.addCleanup(late.close)
+        self.assertTrue(scram(late, "ann", PASSWORD)["ok"])
+        self.server.process.send_signal(signal.SIGTERM)
+        with self.assertRaises(Closed):
+            idle.receive(1)  # so the worker knows that it ends
+        end, out = late.run("echo", "hi")
+        self.assertEqual((end["exit"], out), (0, b"hi\n"))
+        with self.assertRaises(Closed):
+            late.receive(1)
+        connection.send_frame({"id": 9, "stream": "in", "end": True})
+        self.assertEqual(connection.receive_frame()[0]["exit"], 0)
+        self.assertEqual(self.server.process.wait(PATIENCE), 0)
+
+    def test_who_says_nothing_does_not_hold_up_the_end(self):
+        _, idle = self.begin("true")
+        silent, stranger = Tls(self.server.port), socket.create_connection(("127.0.0.1", self.server.port), PATIENCE)
+        self.addCleanup(silent.close)
+        self.addCleanup(stranger.close)
+        self.assertTrue(scram(silent, "ann", PASSWORD)["ok"])
+        self.server.process.send_signal(signal.SIGTERM)
+        with self.assertRaises(Closed):
+            idle.receive(1)
+        began = time.monotonic()
+        self.assertEqual(stranger.recv(1), b"")
+        with self.assertRaises(Closed):
+            silent.receive(1)
+        self.assertEqual(self.server.process.wait(PATIENCE), 0)
+        self.assertLess(time.monotonic() - began, 8)  # not the 10 seconds that work may take
 
     def test_a_second_signal_ends_them_at_once(self):
         connection, _ = self.begin("sleep", "600")
