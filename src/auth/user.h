@@ -20,7 +20,7 @@ struct ly__user {
     char account[LY__USER_ACCOUNT];     /* commands run as this account; "": as the server's settings say */
     char directory[LY__USER_DIRECTORY]; /* what is served to the user, absolute; "": what is served to all */
     int64_t sessions;       /* that may be open at once; 0: as many as the server's settings allow */
-    int64_t bandwidth;      /* bytes a second that each session is sent; 0: no limit */
+    int64_t bandwidth;      /* bytes a second that all sessions move together, both ways; 0: no limit */
     int64_t created, login; /* seconds since 1970; login is the last one, 0: never */
     int64_t devices;        /* that are enrolled */
     int64_t generation;     /* grows whenever the user loses something, or the password changes */

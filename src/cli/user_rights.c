@@ -25,7 +25,8 @@ static const struct argp_option options[] = {
     {"sessions", KEY_SESSIONS, "N", 0, "Sessions that may be open at once. 0: as the server's settings say",
      1},
     {"bandwidth", KEY_BANDWIDTH, "BYTES/S", 0,
-     "Bytes a second that each session is sent; K, M or G behind it multiply. 0: no limit", 1},
+     "Bytes a second that all sessions move together, both ways; K, M or G behind it multiply. 0: no limit",
+     1},
     {0}};
 
 void ly__cli_user_roles(struct ly__cli_user_rights *rights, const char *text, struct argp_state *state)

@@ -306,6 +306,21 @@ static int allow(struct ly__authority *authority, uint64_t number, const char *w
     return r;
 }
 
+static int64_t spend(struct ly__authority *authority, uint64_t number, int64_t bytes)
+{
+    struct ly__asker *a = asker_of(authority);
+    struct question q = {0};
+    struct ly_buffer b;
+    ly_buffer_init(&b, LY__CHANNEL_MAX);
+    int r = begin_question(a, &b, "spend", number);
+    if (r == 0)
+        r = ly_json_put_int(&b, "bytes", bytes);
+    if (r == 0)
+        r = ask(a, &b, &q);
+    ly_buffer_done(&b);
+    return r;
+}
+
 /* ---- what is told ---- */
 
 static void note(struct ly__authority *authority, uint64_t number, const struct ly__deed *deed)
@@ -433,7 +448,7 @@ void ly__asker_lose(struct ly__asker *a)
     }
 }
 
-static const struct ly__authority_calls calls = {begin, login, start, allow, note, end};
+static const struct ly__authority_calls calls = {begin, login, start, allow, note, end, spend};
 
 int ly__asker_open(struct ly__asker *a, int fd)
 {

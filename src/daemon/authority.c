@@ -432,17 +432,28 @@ static void end(struct ly__authority *a, uint64_t number, int result)
     ly__decider_drop(d, e);
 }
 
-static const struct ly__authority_calls calls = {begin, login, start, allow, note, end};
+static int64_t spend(struct ly__authority *a, uint64_t number, int64_t bytes)
+{
+    struct ly__decider *d = decider_of(a);
+    const struct ly__entry *e = ly__sessions_find(&d->sessions, number);
+    if (!e || !e->user_id || e->grant.bandwidth <= 0)
+        return 0;
+    return ly__pace_spend(&d->pace, e->user_id, e->grant.bandwidth, bytes, ly_now());
+}
+
+static const struct ly__authority_calls calls = {begin, login, start, allow, note, end, spend};
 
 void ly__decider_open(struct ly__decider *d)
 {
     d->authority.calls = &calls;
     ly__commands_open(&d->commands);
     ly__sessions_open(&d->sessions);
+    ly__pace_open(&d->pace);
 }
 
 void ly__decider_close(struct ly__decider *d)
 {
     ly__sessions_close(&d->sessions);
+    ly__pace_close(&d->pace);
     ly__commands_close(&d->commands);
 }

@@ -9,11 +9,13 @@
 
 #include "auth/proof.h"
 #include "daemon/commands.h"
+#include "daemon/pace.h"
 #include "daemon/sessions.h"
 
 struct ly__decider {
     struct ly__authority authority; /* what sessions are given */
     struct ly__sessions sessions;
+    struct ly__pace pace;   /* of users with a limit */
     int root_fd;            /* the served directory; -1: none */
     const char *root;       /* its name, for what users have below it; borrowed */
     const char *home;       /* where commands start without a root; borrowed */

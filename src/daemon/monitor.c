@@ -198,6 +198,16 @@ static int run_end(struct task *t)
     return 0;
 }
 
+static int run_spend(struct task *t)
+{
+    struct ly__authority *a = &t->monitor->decider->authority;
+    int64_t bytes = 0;
+    if (ly_json_int(ly_json_get(t->json, "bytes"), &bytes) < 0 || bytes < 0)
+        return LY_EFIELD;
+    int64_t ms = a->calls->spend(a, t->session, bytes);
+    return (int)ms; /* an hour at most */
+}
+
 static int run_fault(struct task *t)
 {
     t->monitor->faulty = t->session;
@@ -251,6 +261,7 @@ static const struct rule {
     {"login", LY__STRANGER, true, run_login},
     {"start", LY__LOGGED_IN, true, run_start},
     {"allow", LY__LOGGED_IN, true, run_allow},
+    {"spend", LY__LOGGED_IN, true, run_spend},
     {"note", LY__LOGGED_IN, false, run_note},
     {"end", LY__CONNECTED | LY__STRANGER | LY__LOGGED_IN, false, run_end},
     {"fault", LY__CONNECTED | LY__STRANGER | LY__LOGGED_IN, false, run_fault},

@@ -1,20 +1,50 @@
 /* SPDX-License-Identifier: MIT */
 /* The frames that every service answers with. */
 #include "service/service.h"
+#include <lanyard/clock.h>
 #include <lanyard/error.h>
+#include <lanyard/fiber.h>
 
+#define PAY_LEAST 65536
 #define END_MAX 32 /* bytes that end a frame's header */
+
+/*
+ * A user with a limit pays for what all their sessions move. Bytes are paid for by the twentieth of a second,
+ * or 64 KiB, at once, not one by one. Of the tasks of a session one pays, and all of them wait until what was
+ * paid is due; so nothing more is read from, or sent to, who is too fast.
+ */
+static void pay(struct ly__session *s, int64_t bytes)
+{
+    struct ly__authority *a = s->service->authority;
+    int64_t enough = s->grant.bandwidth / 20 > PAY_LEAST ? s->grant.bandwidth / 20 : PAY_LEAST;
+    if (s->grant.bandwidth <= 0)
+        return;
+    s->unpaid += bytes;
+    if (!s->paying && s->unpaid >= enough) {
+        int64_t now = s->unpaid;
+        s->unpaid = 0;
+        s->paying = true;
+        int64_t ms = a->calls->spend(a, s->number, now);
+        s->paying = false;
+        s->due = ms > 0 ? ly_deadline(ms) : 0;
+    }
+    int64_t left = s->due - ly_now();
+    if (left > 0)
+        (void)ly_sleep((left + 999999) / 1000000); /* cancelled: the next call that waits says so */
+}
 
 void ly__session_received(struct ly__session *s, int64_t bytes)
 {
     atomic_fetch_add_explicit(&s->service->counters.received, (uint64_t)bytes, memory_order_relaxed);
     s->moved += bytes + (s->moved < 0);
+    pay(s, bytes);
 }
 
 void ly__session_sent(struct ly__session *s, int64_t bytes)
 {
     atomic_fetch_add_explicit(&s->service->counters.sent, (uint64_t)bytes, memory_order_relaxed);
     s->moved += bytes + (s->moved < 0);
+    pay(s, bytes);
 }
 
 int ly__session_drop_body(struct ly__session *s)

@@ -93,6 +93,9 @@ struct ly__session {
     int result;      /* the current request's: the last error that was sent, else 0 */
     int exit;        /* of its command, as struct ly__deed has it; -1: it has none */
     int64_t moved; /* bytes of files or of a command that came and went for this request; -1: it moves none */
+    int64_t unpaid;               /* bytes of a user with a limit that the authority does not know of yet */
+    int64_t due;                  /* until when the session moves nothing, of ly_now() */
+    bool paying;                  /* one of its tasks is telling the authority */
     struct ly__deed_names *names; /* borrowed; NULL: nobody wants to know */
     int64_t body;                 /* bytes of the current request's own body that nobody has read yet */
     struct ly_buffer out;         /* the answer's header that is being built */
@@ -173,7 +176,8 @@ int ly__session_handle(struct ly_request *rq);
 int ly__session_run(struct ly__service *service, struct ly_sock *sock, const struct ly_address *peer,
                     uint64_t number);
 
-/* Bytes of files, or of a command, have come or gone: count them. */
+/* Bytes of files, or of a command, have come or gone: count them, and wait where the user has a limit.
+ * Suspends. */
 void ly__session_received(struct ly__session *s, int64_t bytes);
 void ly__session_sent(struct ly__session *s, int64_t bytes);
 

@@ -36,7 +36,7 @@ struct ly__grant {
     unsigned roles; /* auth/roles.h */
     char user[LY__GRANT_USER];
     char directory[LY__GRANT_DIRECTORY]; /* what they see as the served root, relative to it; "": all of it */
-    int64_t bandwidth; /* bytes a second that a session of theirs is sent at most; 0: no limit */
+    int64_t bandwidth; /* bytes a second that all sessions of theirs move at most, both ways; 0: no limit */
     int64_t wait_ms;   /* LY_EDENIED only: for how long nothing is taken from that peer now; 0: it may come */
 };
 
@@ -75,6 +75,9 @@ struct ly__authority_calls {
     /* It has been done, or failed. */
     void (*note)(struct ly__authority *a, uint64_t number, const struct ly__deed *deed);
     void (*end)(struct ly__authority *a, uint64_t number, int result);
+    /* A session whose user has a limit has moved so many bytes. Returns for how many milliseconds it has to
+     * wait before it moves more, or an error. */
+    int64_t (*spend)(struct ly__authority *a, uint64_t number, int64_t bytes);
 };
 
 struct ly__authority {

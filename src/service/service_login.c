@@ -29,21 +29,9 @@ static int open_own_root(void *arg)
     return ly__files_directory(o->root_fd, o->directory);
 }
 
-/* What they are sent goes out at their pace, which the kernel keeps. Only TCP has one. */
-static void set_pace(struct ly__session *s)
-{
-    uint64_t rate = (uint64_t)s->grant.bandwidth;
-    int r = ly_sock_set_option(s->sock, SOL_SOCKET, SO_MAX_PACING_RATE, &rate, sizeof rate);
-    if (r < 0)
-        ly_log(LY_LOG_WARNING, "login", "a user's bandwidth cannot be limited", LY_STR("user", s->grant.user),
-               LY_ERR(r));
-}
-
 /* Somebody is in: what they see is their directory. Returns 0, or why that cannot be. */
 static int enter(struct ly__session *s)
 {
-    if (s->grant.bandwidth > 0)
-        set_pace(s);
     s->root_fd = s->service->root_fd;
     if (s->root_fd >= 0 && *s->grant.directory) {
         struct own_root o = {s->root_fd, s->grant.directory};

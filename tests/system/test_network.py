@@ -12,6 +12,7 @@ import signal
 import socket
 import struct
 import subprocess
+import threading
 import tempfile
 import time
 import unittest
@@ -333,6 +334,24 @@ class Commands(NetworkCase):
         end, out = connection.run("head", "-c", "1048576", "/dev/zero")
         self.assertEqual((end["exit"], len(out)), (0, 1 << 20))
         self.assertGreater(time.monotonic() - began, 1)
+
+    def test_a_users_bandwidth_counts_both_ways_and_all_sessions(self):
+        self.server.add_user("slower", "exec", "--account", ME, "--bandwidth", "1M")
+        connections = [self.enter("slower") for _ in range(4)]  # on several workers
+        began = time.monotonic()
+        for number, connection in enumerate(connections):
+            connection.send_frame({"cmd": "exec", "id": 5, "argv": ["wc", "-c"] if number % 2 else ["head", "-c", "524288", "/dev/zero"],
+                                   "stdin": bool(number % 2)})
+        senders = [threading.Thread(target=c.send_frame, args=({"id": 5, "stream": "in", "end": True}, bytes(524288)))
+                   for c in connections[1::2]]
+        for sender in senders:
+            sender.start()
+        for connection in connections:
+            while "exit" not in (header := connection.receive_frame()[0]):
+                self.assertNotIn("error", header)
+        self.assertGreater(time.monotonic() - began, 1.4)  # 2 MiB; a quarter of a second may be ahead
+        for sender in senders:
+            sender.join()
 
     def test_the_end_of_input_is_seen(self):
         connection = self.enter()

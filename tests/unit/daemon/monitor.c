@@ -18,6 +18,7 @@ static const struct {
     {"login", ",\"mechanism\":\"SCRAM-SHA-256-PLUS\",\"data\":\"x\"", LY__STRANGER},
     {"start", ",\"argv\":[\"true\"],\"env\":{},\"stdin\":false", LY__LOGGED_IN},
     {"allow", ",\"what\":\"get\"", LY__LOGGED_IN},
+    {"spend", ",\"bytes\":1", LY__LOGGED_IN},
     {"note", ",\"what\":\"get\",\"object\":\"a\",\"result\":0,\"exit\":-1,\"began\":1", LY__LOGGED_IN},
     {"end", ",\"result\":0", LY__CONNECTED | LY__STRANGER | LY__LOGGED_IN},
     {"fault", "", LY__CONNECTED | LY__STRANGER | LY__LOGGED_IN},
