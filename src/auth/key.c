@@ -87,6 +87,33 @@ int ly__key_rotate(const char *directory)
     return r;
 }
 
+/* ---- what has been announced ---- */
+
+int ly__key_note_announced(const char *directory, const char *id)
+{
+    struct ly__state s;
+    int r = ly__state_open(&s, directory, true);
+    if (r < 0)
+        return r;
+    r = ly__state_write(&s, LY__KEY_ANNOUNCED_FILE, id, strlen(id), true);
+    ly__state_close(&s);
+    return r;
+}
+
+bool ly__key_is_announced(const char *directory, const char *id)
+{
+    struct ly__state s;
+    struct ly_buffer text;
+    if (ly__state_open(&s, directory, false) < 0)
+        return false;
+    ly_buffer_init(&text, FILE_MAX);
+    bool is = ly__state_read(&s, LY__KEY_ANNOUNCED_FILE, 0, &text) == 0 && text.length == strlen(id) &&
+              memcmp(ly_buffer_bytes(&text), id, text.length) == 0;
+    ly_buffer_done(&text);
+    ly__state_close(&s);
+    return is;
+}
+
 const char *ly__key_text(int error)
 {
     if (error == -EPERM)

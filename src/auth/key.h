@@ -15,6 +15,8 @@
 
 #define LY__KEY_FILE "key.pem"
 #define LY__KEY_NEXT_FILE "next.pem"
+#define LY__KEY_ANNOUNCED_FILE "announced" /* the identity of the next key, once a server has announced it \
+                                            */
 #define LY__SPKI_MAX 128 /* bytes of the longest public key that is taken; one on P-256 has 91 */
 
 struct ly__key {
@@ -39,6 +41,10 @@ void ly__key_close(struct ly__key *key);
 /* Make the next key the machine's. The old one is gone then. Returns 0, -ENOENT (there is no next one) or an
  * error of ly__key_open. */
 int ly__key_rotate(const char *directory);
+
+/* A server has begun to announce the key of this identity; whether one has. Returns 0 or -errno. */
+int ly__key_note_announced(const char *directory, const char *id);
+bool ly__key_is_announced(const char *directory, const char *id);
 
 /* What an error of these functions means and what to do, as half a sentence to stand behind the file's name.
  */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <lanyard/json.h>
 #include <stdio.h>
+#include <string.h>
 
 struct id {
     bool json, next, rotate;
@@ -38,8 +39,8 @@ static const struct argp argp = {
     .parser = parse,
     .doc =
         "Print this machine's identity, for others to compare. The key is made at the first use.\v"
-        "A server announces the next key from its next start on: machines that connect then remember it too, and accept it "
-        "after --rotate and another start.",
+        "A server announces the next key once it is told to reload (SIGHUP), or from its next start on: machines that connect "
+        "then remember it too, and accept it after --rotate and another start. --rotate says so if no server has.",
 };
 
 /* next is NULL where there is none. */
@@ -78,8 +79,25 @@ static int print(const struct id *c, const char *directory, const struct ly__key
     return LY__EXIT_FAILURE;
 }
 
+/* What others will see, if nobody can have learned of the key that comes. */
+static void warn_unannounced(const char *directory, const char *id)
+{
+    if (ly__key_is_announced(directory, id))
+        return;
+    ly__cli_say(
+        "id",
+        "no server here has announced this key: every machine that remembers this one will say that it HAS "
+        "ANOTHER KEY THAN BEFORE, and refuse it until its user has compared the identity and run");
+    fprintf(stderr, "    lanyard known accept HOST#%s\n", id);
+}
+
 static int rotate(const char *directory)
 {
+    struct ly__key next;
+    char id[LY__ID_TEXT] = "";
+    if (ly__key_open(&next, directory, LY__KEY_NEXT_FILE, false) == 0)
+        memcpy(id, next.text, sizeof id);
+    ly__key_close(&next);
     int r = ly__key_rotate(directory);
     if (r == -ENOENT)
         ly__cli_say(
@@ -89,6 +107,8 @@ static int rotate(const char *directory)
         ly__cli_say("id", "%s/" LY__KEY_NEXT_FILE ": %s", directory, ly__key_text(r));
     else
         ly__cli_say("id", "this machine has its next key now; a server that runs has it from its next start");
+    if (r == 0)
+        warn_unannounced(directory, id);
     return r;
 }
 

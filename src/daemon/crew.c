@@ -21,6 +21,7 @@
 #include <lanyard/process.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -50,9 +51,10 @@ struct ly__crew_worker {
 };
 
 struct order {
-    enum { STOP, STOP_AT_ONCE, CUT, LOG } kind;
+    enum { STOP, STOP_AT_ONCE, CUT, LOG, ANNOUNCE } kind;
     uint64_t session;
     enum ly_log_level level;
+    char next_key[LY__SETUP_NEXT];
 };
 
 /* ---- a worker's process ---- */
@@ -407,6 +409,15 @@ static void set_level(struct ly__crew *c, enum ly_log_level level)
     }
 }
 
+static void announce(struct ly__crew *c, const char *next_key)
+{
+    snprintf(c->setup.next_key, sizeof c->setup.next_key, "%s", next_key);
+    for (int i = 0; i < c->nworkers; i++) {
+        if (c->workers[i].serves)
+            (void)ly__monitor_announce(&c->workers[i].monitor, next_key);
+    }
+}
+
 /* Take orders until one is to stop. Returns whether at once. */
 static bool obey(struct ly__crew *c)
 {
@@ -420,6 +431,10 @@ static bool obey(struct ly__crew *c)
         }
         if (o.kind == LOG) {
             set_level(c, o.level);
+            continue;
+        }
+        if (o.kind == ANNOUNCE) {
+            announce(c, o.next_key);
             continue;
         }
         return o.kind == STOP_AT_ONCE;
@@ -550,6 +565,13 @@ void ly__crew_cut(struct ly__crew *c, uint64_t session)
 {
     const struct order o = {.kind = CUT, .session = session};
     (void)ly_chan_send(c->orders, &o, LY_FOREVER);
+}
+
+void ly__crew_announce(struct ly__crew *c, const char *next_key)
+{
+    struct order o = {.kind = ANNOUNCE};
+    snprintf(o.next_key, sizeof o.next_key, "%s", next_key);
+    (void)ly_chan_send(c->orders, &o, 0); /* as above */
 }
 
 void ly__crew_log(struct ly__crew *c, enum ly_log_level level)

@@ -53,6 +53,9 @@ void ly__crew_cut(struct ly__crew *c, uint64_t session);
 /* As above: workers log from this level on. */
 void ly__crew_log(struct ly__crew *c, enum ly_log_level level);
 
+/* As above: workers announce this next key from now on. */
+void ly__crew_announce(struct ly__crew *c, const char *next_key);
+
 /* What others see of a worker. */
 struct ly__crew_view {
     const void *owner; /* of its sessions, in the decider's books */

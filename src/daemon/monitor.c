@@ -493,6 +493,19 @@ int ly__monitor_stop(struct ly__monitor *m, bool at_once)
     return send_number(m, "stop", at_once);
 }
 
+int ly__monitor_announce(struct ly__monitor *m, const char *next_key)
+{
+    struct ly_buffer b;
+    ly_buffer_init(&b, LY__CHANNEL_MAX);
+    int r = ly__channel_begin(&b);
+    if (r == 0)
+        r = ly_json_put_string(&b, "announce", next_key);
+    if (r == 0)
+        r = ly__monitor_send(m, &b, NULL, 0);
+    ly_buffer_done(&b);
+    return r;
+}
+
 int ly__monitor_log(struct ly__monitor *m, enum ly_log_level level)
 {
     return send_number(m, "log_level", level);

@@ -43,6 +43,7 @@ int ly__monitor_serve(struct ly__monitor *m, uint64_t session, int fd);
 int ly__monitor_cut(struct ly__monitor *m, uint64_t session);
 int ly__monitor_stop(struct ly__monitor *m, bool at_once);
 int ly__monitor_log(struct ly__monitor *m, enum ly_log_level level);
+int ly__monitor_announce(struct ly__monitor *m, const char *next_key);
 
 /* Send it a message, as ly__channel_send, whose owner ly__monitor_run waits for. One that does not read is
  * ended. */

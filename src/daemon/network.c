@@ -125,9 +125,20 @@ static int announce(const struct ly__network *n, char ret_json[LY__SETUP_NEXT])
         r = ly__announcement_put(&json, NULL, &a);
     if (r == 0)
         snprintf(ret_json, LY__SETUP_NEXT, "%.*s", (int)json.length, ly_buffer_bytes(&json));
+    if (r == 0)
+        (void)ly__key_note_announced(n->state, next.text); /* else "id --rotate" warns without need */
     ly_buffer_done(&json);
     ly__key_close(&next);
     return r < 0 ? say("cannot announce the next key", "", ly_error_text(r), r) : 0;
+}
+
+int ly__network_announce(struct ly__network *n)
+{
+    char json[LY__SETUP_NEXT] = "";
+    int r = announce(n, json);
+    if (r == 0 && *json) /* none: what was announced before stays so until the next start */
+        ly__crew_announce(&n->crew, json);
+    return r;
 }
 
 static int make_setup(struct ly__network *n, struct ly__decider *d, const struct ly__serve_options *o)

@@ -31,6 +31,10 @@ int ly__network_open(struct ly__network *n, struct ly__decider *d, const struct 
 /* Accept from an address. ret_text: LY_ADDRESS_TEXT bytes; the bound address, printed. As above. */
 int ly__network_listen(struct ly__network *n, const char *address, char *ret_text);
 
+/* Look whether there is a next key by now, and have the workers announce it. Returns 0, or an error that was
+ * said. */
+int ly__network_announce(struct ly__network *n);
+
 /* After the crew's end. Returns what serving returned. */
 int ly__network_close(struct ly__network *n);
 

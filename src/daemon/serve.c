@@ -100,6 +100,8 @@ static void reload(struct daemon *d)
     if (r < 0)
         ly_log(LY_LOG_ERROR, "serve", "reloading failed: log and trail go on where they were",
                LY_STR("file", d->options.log_file), LY_ERR(r));
+    if (d->network.crew.started && ly__network_announce(&d->network) < 0)
+        ly_log(LY_LOG_ERROR, "serve", "the next key cannot be announced");
     int s = ly__reload(&d->reload, changed, sizeof changed);
     if (s < 0)
         ly_log(LY_LOG_ERROR, "serve", "reloading failed: the settings stay as they were", LY_ERR(s));

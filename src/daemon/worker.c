@@ -150,6 +150,10 @@ static int take(struct worker *w, struct ly__message *m)
         set_log(w, (enum ly_log_level)number);
         return 0;
     }
+    if (ly_json_string(ly_json_get(m->json, "announce"), w->setup.next_key, sizeof w->setup.next_key) > 0) {
+        w->service.next_key = w->setup.next_key;
+        return 0;
+    }
     return LY_EFIELD;
 }
 

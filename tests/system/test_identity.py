@@ -128,6 +128,8 @@ class Identity(StateCase):
         self.assertEqual(self.lanyard("id").strip(), first)
         self.assertEqual(json.loads(self.lanyard("id", "--json"))["next"], following)
         self.assertEqual(self.lanyard("id", "--rotate").strip(), following)
+        self.assertIn("no server here has announced this key", self.said)
+        self.assertIn(f"    lanyard known accept HOST#{following}\n", self.said)
         self.assertEqual(self.lanyard("id").strip(), following)
         self.assertNotIn("next", json.loads(self.lanyard("id", "--json")))
 
