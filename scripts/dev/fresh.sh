@@ -32,6 +32,8 @@ fresh_base() {
 # Runs in its own mount namespace, so that nothing stays mounted whatever happens.
 fresh_enter() {
     local base=$1
+    mount --bind "$base" "$base" # tests that mount need a root that is a mount point, as it is on a system that was booted
+    cd "$base" || return # into what was mounted, not below it
     mount -t proc proc "$base/proc"
     mount -t sysfs -o ro sysfs "$base/sys"
     mount --rbind /dev "$base/dev"
