@@ -12,6 +12,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import threading
 import tempfile
 import time
@@ -629,6 +630,77 @@ class Ending(unittest.TestCase):
         self.server.process.kill()
         for pid in pids:
             wait_for_death(pid)
+
+
+# A program that a service manager has given descriptor 3.
+GIVEN = """if True:
+    import os, sys
+    os.dup2(int(sys.argv[1]), 4)  # by way of another number, so that it is inherited in any case
+    os.dup2(4, 3)
+    os.close(4)
+    os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"}
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+class Restarting(unittest.TestCase):
+    """What a service manager does that keeps the listener while the server restarts."""
+
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ly"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(self.listener.close)
+        self.host = f"127.0.0.1:{self.listener.getsockname()[1]}"
+        self.environment = {name: dict(os.environ, LANYARD_STATE=str(self.folder / name)) for name in ("server", "client")}
+        self.servers = []
+
+    def start(self):
+        fd = self.listener.fileno()
+        self.servers.append(subprocess.Popen(
+            [sys.executable, "-c", GIVEN, str(fd), PROGRAM, "serve", "--listen", f"tls://{self.host}", "--root", self.folder],
+            pass_fds=(fd,), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, env=self.environment["server"]))
+        self.addCleanup(self.end, self.servers[-1])
+        said = b""
+        while b"this machine is" not in said:
+            said = self.servers[-1].stderr.readline()
+            self.assertNotEqual(said, b"")
+
+    def end(self, server):
+        if server.poll() is None:
+            with server:
+                server.terminate()
+                server.stderr.read()
+        return server.returncode
+
+    def lanyard(self, where, *arguments, **options):
+        done = cli(*arguments, env=self.environment[where], **options)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def test_nobody_is_turned_away(self):
+        self.start()
+        self.lanyard("server", "user", "add", "ann", "--roles", "exec", "--account", ME, "--password-stdin",
+                     input=PASSWORD.encode() + b"\n")
+        self.lanyard("client", "pair", "--code-stdin", self.host, input=self.lanyard("server", "user", "pair", "ann"))
+        over = threading.Event()
+
+        def call():
+            count = 0
+            while not over.is_set():
+                self.assertEqual(self.lanyard("client", "exec", "--batch", self.host, "--", "echo", "hi"), b"hi\n")
+                count += 1
+            return count
+
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            calls = [pool.submit(call) for _ in range(3)]
+            try:
+                for _ in range(3):
+                    self.assertEqual(self.end(self.servers[-1]), 0)
+                    self.start()
+            finally:
+                over.set()
+            self.assertGreater(sum(done.result() for done in calls), 3)
 
 
 class Strangers(NetworkCase):
