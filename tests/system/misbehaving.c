@@ -267,8 +267,8 @@ static const struct {
     {"start", foreign_start},  {"killed", foreign_kill},    {"unknown", start_unknown},
     {"gift", give_descriptor}, {"log", write_log},          {"note", note_all},
     {"steal", steal},          {"large", say_too_much},     {"nonsense", say_nonsense},
-    {"flood", flood},          {"close", hang_up},
-    {"claim", claim_key},      {"replay", replay_proof},
+    {"flood", flood},          {"close", hang_up},          {"claim", claim_key},
+    {"replay", replay_proof},
 };
 
 /* ---- the scene ---- */
