@@ -21,7 +21,7 @@ int ly__proof_server(struct ly__proof_server *ret_server, const char *certificat
     int r = text && PEM_read_bio(text, &name, &header, &der, &n) == 1
                 ? 0
                 : ly__pair_refusal(text ? LY_EKEY : -ENOMEM);
-    if (r == 0 && (strcmp(name, PEM_STRING_X509) != 0 || n < 1 || n > LY__PROOF_CERTIFICATE))
+    if (r == 0 && (!name || strcmp(name, PEM_STRING_X509) != 0 || n < 1 || n > LY__PROOF_CERTIFICATE))
         r = LY_EKEY;
     if (r == 0) {
         memcpy(ret_server->certificate, der, (size_t)n);
