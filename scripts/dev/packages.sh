@@ -6,7 +6,7 @@
 declare -A packages=(
     [build]="gcc libc6-dev meson ninja-build pkg-config python3 liburing-dev libssl-dev libseccomp-dev libxxhash-dev
             libgsasl-dev libsqlite3-dev zlib1g-dev valgrind"
-    [test]="libcmocka-dev libjansson-dev curl gdb libc6-dbg procps util-linux iproute2 sslscan testssl.sh
+    [test]="libcmocka-dev libfaketime libjansson-dev curl gdb libc6-dbg procps util-linux iproute2 sslscan testssl.sh
             qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
     [lint]="clang clang-format clang-tidy g++ shellcheck"
     [fuzz]="clang llvm libclang-rt-14-dev"
