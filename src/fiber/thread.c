@@ -3,6 +3,7 @@
  * Threads as tasks. A thread of the user's becomes a task at its first call that needs one and stops being
  * one when it ends; ly_go outside a loop starts detached threads, which their scope counts.
  */
+#include "base/spares.h"
 #include "fiber/loop.h"
 #include <assert.h>
 #include <errno.h>
@@ -13,11 +14,11 @@ static pthread_key_t own_key;
 static int own_key_error; /* why there is none */
 static pthread_once_t own_once = PTHREAD_ONCE_INIT;
 
-static int init(struct ly__thread *t, struct ly_scope *home, ly_task_fn *fn, void *arg)
+static struct ly__spares spares; /* their locks and conditions stay as they are */
+
+static int init_lock(struct ly__thread *t)
 {
     pthread_condattr_t attributes;
-    ly__task_init(&t->task, home, fn, arg);
-    t->woken = false;
     int r = pthread_mutex_init(&t->lock, NULL);
     if (r)
         return -r;
@@ -30,11 +31,29 @@ static int init(struct ly__thread *t, struct ly_scope *home, ly_task_fn *fn, voi
     return -r;
 }
 
+/* NULL: there is no memory. */
+static struct ly__thread *new_thread(struct ly_scope *home, ly_task_fn *fn, void *arg)
+{
+    struct ly__thread *t = ly__spares_take(&spares);
+    if (!t) {
+        t = malloc(sizeof *t);
+        if (!t || init_lock(t) < 0) {
+            free(t);
+            return NULL;
+        }
+    }
+    ly__task_init(&t->task, home, fn, arg);
+    t->woken = false;
+    return t;
+}
+
 static void done(struct ly__thread *t)
 {
     /* A waker may still hold the lock of a wait that was seen to be over. */
     pthread_mutex_lock(&t->lock);
     pthread_mutex_unlock(&t->lock);
+    if (ly__spares_give(&spares, t))
+        return;
     pthread_cond_destroy(&t->wake);
     pthread_mutex_destroy(&t->lock);
     free(t);
@@ -55,12 +74,12 @@ static void make_key(void)
 
 static struct ly__task *adopt(void)
 {
-    struct ly__thread *t = malloc(sizeof *t);
+    struct ly__thread *t = new_thread(NULL, NULL, NULL);
     if (!t)
         return NULL;
     pthread_once(&own_once, make_key);
-    if (own_key_error || init(t, NULL, NULL, NULL) < 0 || pthread_setspecific(own_key, t) != 0) {
-        free(t);
+    if (own_key_error || pthread_setspecific(own_key, t) != 0) {
+        done(t);
         return NULL;
     }
     ly__task_now = &t->task;
@@ -110,17 +129,12 @@ static void join_scope(struct ly_scope *s, struct ly__task *t)
 
 int ly__thread_go(struct ly_scope *s, ly_task_fn *fn, void *arg, struct ly_future *future)
 {
-    struct ly__thread *t = malloc(sizeof *t);
+    struct ly__thread *t = new_thread(s, fn, arg);
     if (!t)
         return -ENOMEM;
-    int r = init(t, s, fn, arg);
-    if (r < 0) {
-        free(t);
-        return r;
-    }
     t->task.future = future;
     join_scope(s, &t->task);
-    r = start_detached(t);
+    int r = start_detached(t);
     if (r < 0) {
         ly__scope_left(s, &t->task);
         done(t);

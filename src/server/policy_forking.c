@@ -179,7 +179,9 @@ LY__HOT static void move_task(struct ly__thread *self, struct ly_scope *scope)
     scope->by_signal = true;
 }
 
-LY__HOT static _Noreturn void be_child(struct ly_server *s, struct ly_request *rq, const sigset_t *mask)
+/* Not inlined: what the parent touches of its stack at fork is copied for each child. */
+LY__HOT static _Noreturn __attribute__((noinline)) void be_child(struct ly_server *s, struct ly_request *rq,
+                                                                 const sigset_t *mask)
 {
     struct ly__thread self;
     struct ly_scope scope;

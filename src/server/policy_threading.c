@@ -7,6 +7,7 @@
  * no_block_on_close nobody waits for the threads: they belong to one scope for the whole process, which is
  * never cancelled, and the last one frees the server.
  */
+#include "base/spares.h"
 #include "server/server.h"
 #include <errno.h>
 #include <poll.h>
@@ -21,6 +22,8 @@ struct threaded {
     struct ly_request own;
     struct ly__tls_sock sock; /* of a connection */
 };
+
+static struct ly__spares spares;
 
 static struct ly_scope forsaken;
 static pthread_once_t forsaken_once = PTHREAD_ONCE_INIT;
@@ -61,7 +64,8 @@ static void end(struct threaded *t)
     ly__request_close(t->rq);
     if (t->rq != &t->own)
         ly__packet_free(ly__packet_of(t->rq));
-    free(t);
+    if (!ly__spares_give(&spares, t))
+        free(t);
     atomic_fetch_sub(&s->counters[0].active, 1);
     ly__slot_give(s);
     if (s->options.no_block_on_close)
@@ -95,7 +99,9 @@ static void fail_new(struct ly_server *s, const struct ly__arrival *a)
 static void begin(struct ly_server *s, const struct ly__arrival *a)
 {
     struct ly__counters *c = &s->counters[0];
-    struct threaded *t = malloc(sizeof *t);
+    struct threaded *t = ly__spares_take(&spares);
+    if (!t)
+        t = malloc(sizeof *t);
     if (!t) {
         fail_new(s, a);
         return;
@@ -120,11 +126,13 @@ static void begin(struct ly_server *s, const struct ly__arrival *a)
 
 /* ---- the loop's questions ---- */
 
+/* Said after it is written: whoever finds it unsaid finds the descriptor readable at the next wait. */
 static void room(struct ly_server *s)
 {
     static const uint64_t one = 1;
     while (write(s->room_fd, &one, sizeof one) < 0 && errno == EINTR)
         ;
+    atomic_store(&s->has_room, true);
 }
 
 static void silence(int fd)
@@ -136,7 +144,8 @@ static void silence(int fd)
 
 static void collect(struct ly_server *s)
 {
-    silence(s->room_fd);
+    if (atomic_exchange(&s->has_room, false))
+        silence(s->room_fd);
 }
 
 static void cancel(struct ly_server *s)

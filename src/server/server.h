@@ -119,6 +119,7 @@ struct ly_server {
     int max_requests;
     atomic_int active;
     atomic_int wants_room; /* somebody waits for a slot or a descriptor: policy->room tells it */
+    atomic_bool has_room;  /* threading: room_fd was written to */
     int room_fd; /* threading: an eventfd, see wants_room; forking: an epoll of the children; -1: none */
     struct ly__counters *counters; /* one for each worker */
     int workers;
