@@ -223,9 +223,9 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], LY__BECOME_ARGUMENT) == 0) /* as the program itself does */
         return ly__become(argc - 1, argv + 1);
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_is_not_root_becomes_nobody_else), /* first: it forks, and loops make threads */
         cmocka_unit_test(without_an_account_nothing_runs_as_root),
         cmocka_unit_test(an_account_that_is_none_runs_nothing),
-        cmocka_unit_test(who_is_not_root_becomes_nobody_else),
         cmocka_unit_test(variables_are_the_commands_the_accounts_and_the_servers_in_that_order),
         cmocka_unit_test(a_command_has_its_accounts_numbers_and_nothing_else),
         cmocka_unit_test(a_program_that_cannot_be_run_is_said_by_its_status),
