@@ -295,6 +295,7 @@ static int give_up(struct ly__remote *r, int error)
         fwrite(ly_buffer_bytes(&r->events.line), 1, r->events.line.length, stdout);
         (void)fflush(stdout);
     }
+    ly__exec_json_done(&r->events);
     return LY__EXIT_EXEC;
 }
 

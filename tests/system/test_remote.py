@@ -940,12 +940,12 @@ class RealServers(ClientCase):
                     cli("devices", "list", "--json", "ann", env=server.environment).stdout.decode(),
                     json.dumps(self.trail(server, until='"login"'))):
             self.assertIn("127.0.0.1", out)
-            self.assertNotIn("ffff", out)
+            self.assertNotIn("::ffff", out)
         with socket.create_connection(("127.0.0.1", int(port)), PATIENCE) as s:
             s.sendall(b"no TLS" * 20)
         running.communicate(b"", timeout=PATIENCE)
         server.stop()
-        self.assertNotIn("ffff", server.log.read_text())
+        self.assertNotIn("::ffff", server.log.read_text())
 
     def own_server(self, *options):
         server = NetworkServer(*options).ready()
