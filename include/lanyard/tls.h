@@ -71,6 +71,9 @@ struct ly_tls_options {
      * Of a client that names others only, the handshake fails */
     const char *const *alpn;
     bool no_tickets; /* servers: clients cannot resume sessions; clients: do not ask for it */
+    /* servers: files are encrypted by this process even where the kernel could: from the first ly_sendfile of
+     * 256 KiB on it encrypts all that is sent, and a client that asks for new keys then gets LY_ETLS */
+    bool no_kernel;
     /* where to tell what failed, as text; NULL: nowhere. why_size: its bytes; best LY_TLS_WHY */
     char *why;
     size_t why_size;

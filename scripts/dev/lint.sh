@@ -77,7 +77,7 @@ lint_pages() {
 }
 
 lint_shell() {
-    shellcheck -x dev .ci/run scripts/check-installed scripts/check-packages scripts/packages-inside scripts/fresh-inside scripts/lint-tidy-one scripts/dev/*.sh
+    shellcheck -x dev .ci/run scripts/check-installed scripts/check-packages scripts/check-kernel-tls scripts/packages-inside scripts/fresh-inside scripts/lint-tidy-one scripts/dev/*.sh
 }
 
 # usage: dev_lint [CHECK...]

@@ -14,6 +14,7 @@ declare -A packages=(
     [package]="dpkg-dev binutils"
     [fresh]="debootstrap"
     [units]="qemu-system-x86 e2fsprogs"
+    [kernel_tls]="qemu-system-x86 busybox-static kmod cpio"
 )
 
 say() {

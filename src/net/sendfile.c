@@ -17,7 +17,8 @@
 
 #define CHUNK ((int64_t)1 << 20)
 #define SHARE ((int64_t)4 << 20)
-#define COPY_SIZE ((size_t)64 << 10) /* of the buffer for read and send */
+#define ENCRYPT_LEAST ((int64_t)256 << 10) /* of a file, for the kernel to make TLS records of it */
+#define COPY_SIZE ((size_t)64 << 10)       /* of the buffer for read and send */
 
 struct transfer {
     struct ly_sock *sock;
@@ -113,6 +114,20 @@ static int send_by_hand(struct transfer *t)
 
 /* ---- either ---- */
 
+/* TLS: what is large goes by the kernel too where that has TLS, and never beyond the file's end, since it
+ * would keep the last record open for more. */
+static int send_encrypted(struct transfer *t, int64_t size)
+{
+    const struct ly__tls_ops *ops = ly__tls_ops_of(t->sock);
+    int64_t there = size - t->offset, left = t->left < there ? t->left : there;
+    if (left < ENCRYPT_LEAST || ops->to_kernel(t->sock, ly__sock_deadline(t->sock)) < 0)
+        return send_by_hand(t);
+    t->left = left;
+    int r = send_by_kernel(t);
+    int f = ops->from_kernel(t->sock, t->left > 0, ly__sock_deadline(t->sock));
+    return r < 0 ? r : f;
+}
+
 static bool refuses(int r)
 {
     return r == -EINVAL || r == -ENOSYS || r == -EOPNOTSUPP || r == -ESPIPE;
@@ -123,8 +138,10 @@ static int transfer(struct transfer *t)
     struct stat st;
     if (fstat(t->fd, &st) < 0)
         return -errno;
-    if (t->sock->is_tls || !S_ISREG(st.st_mode) || st.st_size == 0)
+    if (!S_ISREG(st.st_mode) || st.st_size == 0)
         return send_by_hand(t);
+    if (t->sock->is_tls)
+        return send_encrypted(t, st.st_size);
     if (t->left >= SHARE)
         posix_fadvise(t->fd, t->offset, t->left == INT64_MAX ? 0 : t->left, POSIX_FADV_SEQUENTIAL);
     int r = send_by_kernel(t);

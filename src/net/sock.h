@@ -75,6 +75,11 @@ struct ly__tls_ops {
     void (*close)(struct ly_sock *s);
     /* Begin a connection of a client to the host of that name. */
     int (*begin)(struct ly_sock *s, const char *name);
+    /* Let the kernel make the records of a file that the caller then sends by sendfile(2), and after that see
+     * to the rest. is_cut: it came to less than the kernel was told. Return 0; -EOPNOTSUPP, or an error that
+     * sending by hand will meet too. */
+    int (*to_kernel)(struct ly_sock *s, int64_t deadline);
+    int (*from_kernel)(struct ly_sock *s, bool is_cut, int64_t deadline);
     void (*free_context)(struct ly_tls *tls);
 };
 

@@ -202,6 +202,8 @@ static int set_up(struct ly_tls *t, const struct ly_tls_options *o)
     SSL_CTX_set_session_cache_mode(t->ssl, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_max_cert_list(t->ssl, CERTIFICATES_MAX);
     SSL_CTX_set_default_passwd_cb(t->ssl, no_password);
+    if (o->server && !o->no_kernel && ly__tls_kernel_is_there())
+        ly__tls_kernel_prepare(t->ssl);
     int r = load_own(t, o);
     if (r == 0)
         r = set_trust(t, o);

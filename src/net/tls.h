@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* TLS sockets, as their files share them. Reading order: tls.c, tls_ticket.c, tls_bio.c, tls_conn.c,
- * tls_peer.c, tls_proof.c. */
+ * tls_kernel.c, tls_peer.c, tls_proof.c. */
 #ifndef LY_NET_TLS_H
 #define LY_NET_TLS_H
 
 #include "net/sock.h"
+#include "net/tls_kernel.h"
 #include <lanyard/tls.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
@@ -66,6 +67,7 @@ struct ly__tls_bytes {
 struct ly__tls_conn {
     pthread_mutex_t lock;
     SSL *ssl;
+    struct ly__tls_kernel *kernel;
     struct ly__tls_bytes in, out; /* from and to the descriptor */
     size_t room;                  /* of in, for the next receive; 0: a record's */
     unsigned users;               /* tasks inside */

@@ -21,12 +21,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PIECES 64 /* that the kernel is given at a time */
+
 /* ---- life ---- */
 
 static void free_conn(struct ly__tls_conn *c)
 {
     ly__tls_record_free(c);
     SSL_free(c->ssl);
+    ly__tls_kernel_free(c->kernel);
     ly__tls_bytes_free(&c->in);
     ly__tls_bytes_free(&c->out);
     pthread_mutex_destroy(&c->lock);
@@ -136,11 +139,31 @@ static int wait_for(struct ly_sock *s, struct ly__tls_conn *c, enum ly__dir dir,
     return c->closed ? -EBADF : r;
 }
 
+/* As flush, where the kernel makes the records. */
+static int settle(struct ly_sock *s, struct ly__tls_conn *c, int64_t deadline)
+{
+    int r = 0;
+    while (r == 0 && !c->out_error) {
+        int w = ly__tls_kernel_settle(c->kernel, s->io.fd);
+        if (w == 0)
+            return 0;
+        if (w != -EAGAIN) {
+            c->out_error = w;
+            break;
+        }
+        set_ready(&s->io, LY__OUT, false);
+        r = wait_for(s, c, LY__OUT, deadline);
+    }
+    return r < 0 ? r : c->out_error;
+}
+
 /* Send all that OpenSSL has written. Returns 0, an error of sending, or -EAGAIN, -ETIMEDOUT and the like,
  * after which the rest still waits. */
 static int flush(struct ly_sock *s, struct ly__tls_conn *c, int64_t deadline)
 {
     struct ly__tls_bytes *out = &c->out;
+    if (ly__tls_kernel_is_on(c->kernel))
+        return settle(s, c, deadline);
     while (out->start < out->end) {
         ssize_t r = -1;
         errno = EAGAIN;
@@ -393,6 +416,21 @@ static ssize_t put_record(struct ly__tls_conn *c, struct pieces *p)
     return (ssize_t)written;
 }
 
+/* Have the kernel send, in records that it makes. Returns the bytes, -EAGAIN or an error. */
+static ssize_t put_to_kernel(struct ly_sock *s, struct ly__tls_conn *c, struct pieces *p)
+{
+    struct iovec iov[PIECES];
+    size_t count = p->count < PIECES ? p->count : PIECES;
+    memcpy(iov, p->iov, count * sizeof *iov);
+    iov->iov_base = (char *)iov->iov_base + p->offset;
+    iov->iov_len -= p->offset;
+    ssize_t r = ly__tls_kernel_send(c->kernel, s->io.fd, iov, count);
+    if (r < 0)
+        return r == -EAGAIN ? r : (c->out_error = (int)r);
+    skip(p, (size_t)r);
+    return r;
+}
+
 static bool is_full(const struct ly__tls_bytes *out)
 {
     return out->end + LY__TLS_WRAPPED > LY__TLS_ROOM;
@@ -411,8 +449,10 @@ static ssize_t send_pieces(struct ly_sock *s, struct ly__tls_conn *c, struct pie
             continue;
         }
         if (r == 0)
-            r = put_record(c, p);
+            r = ly__tls_kernel_is_on(c->kernel) ? put_to_kernel(s, c, p) : put_record(c, p);
         sent += r > 0 ? r : 0;
+        if (r == -EAGAIN && (all || sent == 0))
+            r = flush(s, c, deadline);
     }
     if (r >= 0 || c->out.start < c->out.end) {
         int f = flush(s, c, deadline);
@@ -438,6 +478,39 @@ static ssize_t tls_send(struct ly_sock *s, const struct iovec *iov, size_t count
     if (sent >= 0)
         ly__fiber_pay();
     return sent;
+}
+
+/* For a file: have the kernel make the records. */
+static int tls_to_kernel(struct ly_sock *s, int64_t deadline)
+{
+    int r = -EOPNOTSUPP;
+    struct ly__tls_conn *c = ly__tls_kernel_is_there() ? ly__tls_enter(s, &r) : NULL;
+    if (!c)
+        return r;
+    r = shake(s, c, deadline);
+    if (r == 0)
+        r = c->kernel && !c->kernel->unfit ? flush(s, c, deadline) : -EOPNOTSUPP;
+    if (r == 0)
+        r = c->error ? c->error : c->sent_close ? -EPIPE : 0;
+    if (r == 0 && !c->kernel->on)
+        r = ly__tls_kernel_begin(c, s->io.fd);
+    ly__tls_leave(c);
+    return r;
+}
+
+/* The file is sent as far as it went: what sendfile(2) left in front of TCP goes on its way. */
+static int tls_from_kernel(struct ly_sock *s, bool is_cut, int64_t deadline)
+{
+    int r;
+    struct ly__tls_conn *c = ly__tls_enter(s, &r);
+    if (!c)
+        return r;
+    c->kernel->unsure = true;
+    if (is_cut)
+        ly__tls_kernel_push(s->io.fd);
+    r = settle(s, c, deadline);
+    ly__tls_leave(c);
+    return r;
 }
 
 /* ---- ending ---- */
@@ -492,6 +565,8 @@ const struct ly__tls_ops ly__tls_calls = {
     .shutdown = tls_shutdown,
     .close = tls_close,
     .begin = begin,
+    .to_kernel = tls_to_kernel,
+    .from_kernel = tls_from_kernel,
     .free_context = ly__tls_context_free,
 };
 
