@@ -420,6 +420,8 @@ static ssize_t put_record(struct ly__tls_conn *c, struct pieces *p)
 static ssize_t put_to_kernel(struct ly_sock *s, struct ly__tls_conn *c, struct pieces *p)
 {
     struct iovec iov[PIECES];
+    if (ly__tls_kernel_check(c) < 0)
+        return c->error;
     size_t count = p->count < PIECES ? p->count : PIECES;
     memcpy(iov, p->iov, count * sizeof *iov);
     iov->iov_base = (char *)iov->iov_base + p->offset;
@@ -492,8 +494,8 @@ static int tls_to_kernel(struct ly_sock *s, int64_t deadline)
         r = c->kernel && !c->kernel->unfit ? flush(s, c, deadline) : -EOPNOTSUPP;
     if (r == 0)
         r = c->error ? c->error : c->sent_close ? -EPIPE : 0;
-    if (r == 0 && !c->kernel->on)
-        r = ly__tls_kernel_begin(c, s->io.fd);
+    if (r == 0)
+        r = c->kernel->on ? ly__tls_kernel_check(c) : ly__tls_kernel_begin(c, s->io.fd);
     ly__tls_leave(c);
     return r;
 }

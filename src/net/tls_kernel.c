@@ -239,7 +239,7 @@ ssize_t ly__tls_kernel_crypto(const struct ly__tls_conn *c, union ly__tls_crypto
     const SSL_CIPHER *used = SSL_get_current_cipher(c->ssl);
     const struct cipher *cipher = find_cipher(used);
     unsigned char key[LY__TLS_KEY], iv[LY__TLS_IV], number[8];
-    if (!k || k->unfit || k->on || !cipher)
+    if (!k || k->unfit || k->on || !cipher || SSL_get_key_update_type(c->ssl) != SSL_KEY_UPDATE_NONE)
         return -EOPNOTSUPP;
     for (int i = 0; i < 8; i++)
         number[i] = (unsigned char)(k->records >> (56 - 8 * i));
@@ -278,6 +278,14 @@ int ly__tls_kernel_begin(struct ly__tls_conn *c, int fd)
 }
 
 /* ---- once it is on ---- */
+
+/* OpenSSL answers a request for new keys when it is next given something to send, which it never is. */
+int ly__tls_kernel_check(struct ly__tls_conn *c)
+{
+    if (SSL_get_key_update_type(c->ssl) != SSL_KEY_UPDATE_NONE)
+        refuse(c);
+    return c->error;
+}
 
 /* A record of a type other than data is asked for by ancillary data. */
 static ssize_t send_record(int fd, unsigned char type, void *bytes, size_t n)

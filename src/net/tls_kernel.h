@@ -55,6 +55,9 @@ ssize_t ly__tls_kernel_crypto(const struct ly__tls_conn *c, union ly__tls_crypto
  * -EOPNOTSUPP, after which everything is as before. */
 int ly__tls_kernel_begin(struct ly__tls_conn *c, int fd);
 
+/* Once it is on: whether more may be sent. Returns 0 or the connection's error. */
+int ly__tls_kernel_check(struct ly__tls_conn *c);
+
 /* Once it is on: as sendmsg(2), without waiting. Returns the bytes taken or -errno. */
 ssize_t ly__tls_kernel_send(struct ly__tls_kernel *k, int fd, struct iovec *iov, size_t count);
 
