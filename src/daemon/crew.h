@@ -29,6 +29,7 @@ struct ly__crew {
     int nworkers;
     struct ly_chan *orders; /* of struct order, from any thread */
     struct ly_scope *accepting;
+    struct ly_scope *relays; /* of workers' logs; outlives them */
     bool stopping;
     pthread_t thread;
     bool started;

@@ -3,7 +3,6 @@
 #include "auth/announcement.h"
 #include "daemon/account.h"
 #include "daemon/listen.h"
-#include "daemon/notify.h"
 #include "daemon/place.h"
 #include "server/inherit.h"
 #include <errno.h>
@@ -145,11 +144,7 @@ static int make_setup(struct ly__network *n, struct ly__decider *d, const struct
 {
     struct ly__setup *s = &n->crew.setup;
     struct ly_buffer pem;
-    *s = (struct ly__setup){.log_level = o->log.level,
-                            .log_format = o->log.format,
-                            .log_numbered = ly__notify_is_journal(STDERR_FILENO),
-                            .asks_first = d->asks_first,
-                            .root_fd = d->root_fd};
+    *s = (struct ly__setup){.log_level = o->log.level, .asks_first = d->asks_first, .root_fd = d->root_fd};
     choose_account(s);
     int r = announce(n, s->next_key);
     if (r < 0)

@@ -9,8 +9,7 @@ int ly__setup_send(const struct ly__setup *s, struct ly__channel *c)
     const struct {
         const char *name;
         int64_t value;
-    } numbers[] = {
-        {"uid", s->uid}, {"gid", s->gid}, {"log_level", s->log_level}, {"log_format", s->log_format}};
+    } numbers[] = {{"uid", s->uid}, {"gid", s->gid}, {"log_level", s->log_level}};
     struct ly_buffer b;
     ly_buffer_init(&b, LY__CHANNEL_MAX);
     int r = ly__channel_begin(&b);
@@ -24,8 +23,6 @@ int ly__setup_send(const struct ly__setup *s, struct ly__channel *c)
         r = ly_json_put_string(&b, "next_key", s->next_key);
     if (r == 0)
         r = ly_json_put_bool(&b, "asks_first", s->asks_first);
-    if (r == 0)
-        r = ly_json_put_bool(&b, "log_numbered", s->log_numbered);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers && r == 0; i++)
         r = ly_json_put_int(&b, numbers[i].name, numbers[i].value);
     if (r == 0)
@@ -38,22 +35,19 @@ int ly__setup_send(const struct ly__setup *s, struct ly__channel *c)
 
 static int read_fields(struct ly__setup *s, struct ly_json json)
 {
-    int64_t uid, gid, level, format;
+    int64_t uid, gid, level;
     if (ly_json_string(ly_json_get(json, "key"), s->key, sizeof s->key) < 0 ||
         ly_json_string(ly_json_get(json, "certificate"), s->certificate, sizeof s->certificate) < 0 ||
         ly_json_string(ly_json_get(json, "next_key"), s->next_key, sizeof s->next_key) < 0 ||
         ly_json_bool(ly_json_get(json, "asks_first"), &s->asks_first) < 0 ||
-        ly_json_bool(ly_json_get(json, "log_numbered"), &s->log_numbered) < 0 ||
         ly_json_int(ly_json_get(json, "uid"), &uid) < 0 || ly_json_int(ly_json_get(json, "gid"), &gid) < 0 ||
-        ly_json_int(ly_json_get(json, "log_level"), &level) < 0 ||
-        ly_json_int(ly_json_get(json, "log_format"), &format) < 0)
+        ly_json_int(ly_json_get(json, "log_level"), &level) < 0)
         return LY_EFIELD;
     if (uid < 0 || uid > UINT_MAX || gid < 0 || gid > UINT_MAX)
         return LY_EFIELD;
     s->uid = (uid_t)uid;
     s->gid = (gid_t)gid;
     s->log_level = (enum ly_log_level)level;
-    s->log_format = (enum ly_log_format)format;
     return 0;
 }
 

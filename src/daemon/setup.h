@@ -15,10 +15,8 @@ struct ly__setup {
     uid_t uid;                     /* what it is to run as */
     gid_t gid;
     enum ly_log_level log_level;
-    enum ly_log_format log_format;
-    bool log_numbered; /* as struct ly_log_options has it */
-    bool asks_first;   /* each deed is asked for before it is done */
-    int root_fd;       /* the served directory; -1: none. Sent: borrowed; received: the receiver's */
+    bool asks_first; /* each deed is asked for before it is done */
+    int root_fd;     /* the served directory; -1: none. Sent: borrowed; received: the receiver's */
 };
 
 /* Return 0, LY_EFIELD (it is none), -EPIPE (nobody is there), or an error of the channel. */

@@ -7,6 +7,7 @@
 #include "auth/source.h"
 #include "daemon/asker.h"
 #include "daemon/fault.h"
+#include "daemon/relay.h"
 #include "daemon/report.h"
 #include "daemon/sandbox.h"
 #include "daemon/setup.h"
@@ -121,12 +122,6 @@ static void stop(struct worker *w, bool at_once)
         ly_scope_cancel(w->sessions);
 }
 
-static void set_log(struct worker *w, enum ly_log_level level)
-{
-    ly_log_setup(&(struct ly_log_options){
-        .fd = 2, .level = level, .format = w->setup.log_format, .numbered = w->setup.log_numbered});
-}
-
 static int take(struct worker *w, struct ly__message *m)
 {
     int64_t number = 0;
@@ -147,7 +142,7 @@ static int take(struct worker *w, struct ly__message *m)
         return 0;
     }
     if (ly_json_int(ly_json_get(m->json, "log_level"), &number) == 0) {
-        set_log(w, (enum ly_log_level)number);
+        ly__relay_setup((enum ly_log_level)number);
         return 0;
     }
     if (ly_json_string(ly_json_get(m->json, "announce"), w->setup.next_key, sizeof w->setup.next_key) > 0) {
@@ -255,7 +250,7 @@ static int prepare(struct worker *w)
     int r = ly__setup_receive(&w->setup, &w->asker.channel);
     if (r < 0)
         return fail("no settings have come", r);
-    set_log(w, w->setup.log_level);
+    ly__relay_setup(w->setup.log_level);
     w->asker.asks_first = w->setup.asks_first;
     w->service.root_fd = w->setup.root_fd;
     w->service.env = no_variables;
@@ -277,6 +272,7 @@ int ly__worker(ly__worker_meet *meet)
 {
     static struct worker w;
     w.meet = meet;
+    ly__relay_setup(LY_LOG_INFO);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGINT, SIG_IGN); /* a terminal's is the supervisor's business */
     signal(SIGHUP, SIG_IGN);

@@ -11,6 +11,7 @@
 #include "fiber/loop.h"
 #include <errno.h>
 #include <execinfo.h>
+#include <lanyard/clock.h>
 #include <lanyard/log.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -21,7 +22,8 @@
 
 #define WATCHED_MAX 256
 #define FRAMES_MAX 48
-#define LOOKS 4 /* within a loop's limit */
+#define LOOKS 4        /* within a loop's limit */
+#define SAMPLE_MS 2000 /* for the loop to show where it is */
 
 struct watched {
     struct ly__loop *loop;
@@ -81,6 +83,13 @@ static void describe(char *report, size_t cap, int64_t held_ms)
     free(names);
 }
 
+/* So long from now, of a clock that nobody sets. */
+static struct timespec after(int64_t ms)
+{
+    int64_t ns = ly_deadline(ms);
+    return (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+}
+
 static void report_stall(struct ly__loop *l, int64_t held_ms)
 {
     char report[8192];
@@ -88,10 +97,9 @@ static void report_stall(struct ly__loop *l, int64_t held_ms)
 
     if (pthread_kill(l->thread, sample_signal()) != 0)
         return;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += 2;
+    until = after(SAMPLE_MS);
     int r;
-    while ((r = sem_timedwait(&sample.done, &until)) < 0 && errno == EINTR)
+    while ((r = sem_clockwait(&sample.done, CLOCK_MONOTONIC, &until)) < 0 && errno == EINTR)
         ;
     if (r < 0)
         return;
@@ -129,13 +137,8 @@ static void *watch(void *unused)
     (void)unused;
     pthread_mutex_lock(&dog.lock);
     while (dog.count > 0) {
-        struct timespec until;
-        int64_t pause_ms = shortest_limit() / LOOKS + 1;
-        clock_gettime(CLOCK_REALTIME, &until);
-        int64_t ns = until.tv_nsec + pause_ms % 1000 * 1000000;
-        until.tv_sec += pause_ms / 1000 + ns / 1000000000;
-        until.tv_nsec = ns % 1000000000;
-        pthread_cond_timedwait(&dog.changed, &dog.lock, &until);
+        struct timespec until = after(shortest_limit() / LOOKS + 1);
+        pthread_cond_clockwait(&dog.changed, &dog.lock, CLOCK_MONOTONIC, &until);
         for (size_t i = 0; i < dog.count; i++)
             look(&dog.watched[i], ly_now());
     }
