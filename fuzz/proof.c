@@ -26,7 +26,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     int r = ly__proof_check(&p, &server, challenge, id);
-    if (r != 0 && r != LY_EPEER)
+    int form = ly__proof_has_form(&p);
+    if ((r != 0 && r != LY_EPEER) || (form != 0 && form != LY_EPEER) || (r == 0 && form != 0))
         abort();
     if (r == 0 && (ly__id_of(wanted, p.key, p.key_length) < 0 || memcmp(id, wanted, sizeof id) != 0))
         abort();

@@ -238,18 +238,24 @@ static EVP_PKEY *read_key(const struct ly__tls_proof *p, size_t *ret_scheme, con
     return ly__pair_public(p->key + LY__SPKI_HEAD);
 }
 
+/* The signature of a CertificateVerify (4.4.3) of this scheme. */
+static bool read_signature(struct bytes body, size_t wanted, struct bytes *ret)
+{
+    size_t scheme;
+    return take_number(&body, 2, &scheme) && scheme == wanted && take_vector(&body, 2, ret) && body.n == 0;
+}
+
 static int verify(const struct ly__tls_proof *p, const struct handshake *h, const struct content *c)
 {
-    struct bytes from = h->signature, signature;
-    size_t scheme, wanted = 0;
+    struct bytes signature;
+    size_t scheme = 0;
     const EVP_MD *digest = NULL;
-    EVP_PKEY *key = read_key(p, &wanted, &digest);
+    EVP_PKEY *key = read_key(p, &scheme, &digest);
     if (!key)
         return ly__pair_refusal(LY_EPEER);
-    bool is_whole = take_number(&from, 2, &scheme) && scheme == wanted && take_vector(&from, 2, &signature) &&
-                    from.n == 0;
     EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool holds = is_whole && context && EVP_DigestVerifyInit(context, NULL, digest, NULL, key) == 1 &&
+    bool holds = read_signature(h->signature, scheme, &signature) && context &&
+                 EVP_DigestVerifyInit(context, NULL, digest, NULL, key) == 1 &&
                  EVP_DigestVerify(context, signature.at, signature.n, c->bytes, c->n) == 1;
     int r = holds ? 0 : ly__pair_refusal(context ? LY_EPEER : -ENOMEM);
     EVP_MD_CTX_free(context);
@@ -257,14 +263,32 @@ static int verify(const struct ly__tls_proof *p, const struct handshake *h, cons
     return r;
 }
 
+static bool read_proof(const struct ly__tls_proof *p, struct handshake *h)
+{
+    const struct bytes all = {(const uint8_t *)ly_buffer_bytes(&p->messages), p->messages.length};
+    return p->key_length <= sizeof p->key && read_handshake(h, all);
+}
+
+int ly__proof_has_form(const struct ly__tls_proof *p)
+{
+    struct handshake h;
+    struct bytes signature;
+    size_t scheme = 0;
+    const EVP_MD *digest = NULL;
+    if (!read_proof(p, &h) || !choose_hash(h.hello))
+        return LY_EPEER;
+    EVP_PKEY *key = read_key(p, &scheme, &digest);
+    int r = key ? 0 : ly__pair_refusal(LY_EPEER);
+    EVP_PKEY_free(key);
+    return r == 0 && !read_signature(h.signature, scheme, &signature) ? LY_EPEER : r;
+}
+
 int ly__proof_check(const struct ly__tls_proof *p, const struct ly__proof_server *server,
                     const uint8_t challenge[LY__TLS_CHALLENGE], uint8_t ret_id[LY__ID])
 {
     struct handshake h;
     struct content c;
-    const struct bytes all = {(const uint8_t *)ly_buffer_bytes(&p->messages), p->messages.length};
-    if (p->key_length > sizeof p->key || !read_handshake(&h, all) || !shows(h.certificate, server) ||
-        !asks(h.request, challenge))
+    if (!read_proof(p, &h) || !shows(h.certificate, server) || !asks(h.request, challenge))
         return LY_EPEER;
     int r = make_content(&c, &h);
     if (r == 0)

@@ -24,6 +24,13 @@ struct ly__proof_server {
 /* certificate: PEM, as the machine shows it. Returns 0, LY_EKEY (it is none) or -ENOMEM. */
 int ly__proof_server(struct ly__proof_server *ret_server, const char *certificate);
 
+/*
+ * Whether all of it that a client chooses has the form that ly__proof_check takes, for who has seen that the
+ * signature is good, and speaks of it to others. TLS takes more: a point in fewer bytes, bits that are not
+ * used. Returns 0, LY_EPEER or -ENOMEM.
+ */
+int ly__proof_has_form(const struct ly__tls_proof *p);
+
 /* Returns 0, and the identity of the key; LY_EPEER (it does not hold); -ENOMEM. */
 int ly__proof_check(const struct ly__tls_proof *p, const struct ly__proof_server *server,
                     const uint8_t challenge[LY__TLS_CHALLENGE], uint8_t ret_id[LY__ID]);

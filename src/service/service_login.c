@@ -3,6 +3,7 @@
  * How a session's peer is let in: by what it is (a Unix socket's user, the holder of a device's key), or by a
  * login, whose messages pass through here to who knows the users. Source: docs/protocol.md, section 3.
  */
+#include "auth/proof.h"
 #include "auth/roles.h"
 #include "service/service.h"
 #include <errno.h>
@@ -58,7 +59,17 @@ static void ask_system(struct ly__session *s, struct ly__origin *o)
     o->uid = who.uid;
 }
 
-/* What TLS has proved: the channel's own name, and the peer's key if it has shown one. */
+/* The peer's key, if it has shown one that can be a device's. */
+static int ask_for_key(struct ly__session *s, struct ly__origin *o, struct ly__tls_proof *proof)
+{
+    int r = ly__tls_take_proof(s->sock, proof);
+    if (r == 0)
+        r = ly__proof_has_form(proof);
+    o->proof = r == 0 ? proof : NULL;
+    return r == -ENOENT || r == LY_EPEER ? 0 : r;
+}
+
+/* What TLS has proved: the channel's own name, and the peer's key. */
 static int ask_tls(struct ly__session *s, struct ly__origin *o, struct ly__tls_proof *proof)
 {
     if (!ly_tls_is_on(s->sock))
@@ -69,9 +80,7 @@ static int ask_tls(struct ly__session *s, struct ly__origin *o, struct ly__tls_p
     if (r < 0)
         return r;
     o->is_bound = true;
-    r = ly__tls_take_proof(s->sock, proof);
-    o->proof = r == 0 ? proof : NULL;
-    return r == -ENOENT ? 0 : r;
+    return ask_for_key(s, o, proof);
 }
 
 int ly__session_admit(struct ly__session *s)

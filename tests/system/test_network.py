@@ -305,6 +305,26 @@ class Devices(NetworkCase):
             connection = self.connect(certificate=key)
             self.assertTrue(scram(connection, "ann", PASSWORD)["ok"])
 
+    def write_key(self, form):
+        """A certificate for a key on P-256 that is written otherwise than keys are enrolled."""
+        self.make_key("p256")
+        path = self.server.state / form[-1]
+        written = subprocess.run(["openssl", "ec", "-in", self.server.state / "p256", *form], check=True, capture_output=True)
+        path.write_bytes(written.stdout)
+        made = subprocess.run(["openssl", "req", "-x509", "-key", path, "-subj", "/CN=device"], check=True, capture_output=True)
+        path.write_bytes(written.stdout + made.stdout)
+        return path
+
+    def test_a_key_that_is_written_otherwise_is_as_none_and_costs_no_worker(self):
+        witness = self.enter()
+        for form in (("-conv_form", "compressed"), ("-conv_form", "hybrid"), ("-param_enc", "explicit")):
+            with self.subTest(form=form):
+                key, code = self.write_key(form), self.new_code()
+                self.assertEqual(self.ask_who(certificate=key)["error"], "LY_ELOGIN")
+                self.assertEqual(pair(self.connect(certificate=key), code)["error"], "LY_EDENIED")
+                self.assertTrue(scram(self.connect(certificate=key), "ann", PASSWORD)["ok"])
+        self.assertEqual(witness.ask({"cmd": "hello", "id": 2})["user"], "ann")
+
     def test_each_connection_has_a_challenge_of_its_own_and_none_has_a_ticket(self):
         challenges = set()
         for _ in range(3):

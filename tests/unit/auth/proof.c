@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "auth/proof.h"
 #include "../handshakes.h"
+#include "auth/key_pair.h"
 #include <lanyard/error.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -118,7 +119,39 @@ static void it_holds_with_each_suite_and_with_a_second_hello(void **state)
     }
 }
 
+static void what_holds_has_the_form(void **state)
+{
+    (void)state;
+    struct shaking s = usual;
+    struct ly__tls_proof p = proof_of(s);
+    assert_int_equal(ly__proof_has_form(&p), 0);
+    ly__tls_proof_done(&p);
+    s.client = &ed25519_device;
+    s.shape = with_two_hellos_and_aes_256;
+    p = proof_of(s);
+    assert_int_equal(ly__proof_has_form(&p), 0);
+    ly__tls_proof_done(&p);
+}
+
 /* ---- what does not ---- */
+
+/* As keys that TLS takes, whose certificate says it in its own way. */
+static void a_key_that_is_written_otherwise_has_another_form(void **state)
+{
+    (void)state;
+    struct ly__tls_proof p = proof_of(usual);
+    const size_t bits = LY__SPKI_HEAD - 1, kind = LY__SPKI_HEAD;
+    p.key[bits] = 1; /* that are not used */
+    assert_int_equal(ly__proof_has_form(&p), LY_EPEER);
+    p.key[bits] = 0;
+    p.key[kind] = (uint8_t)(6 + (p.key[p.key_length - 1] & 1)); /* hybrid: X9.62, 4.3.6 */
+    assert_int_equal(ly__proof_has_form(&p), LY_EPEER);
+    p.key[kind] = LY__POINT_FULL;
+    assert_int_equal(ly__proof_has_form(&p), 0);
+    p.key_length--;
+    assert_int_equal(ly__proof_has_form(&p), LY_EPEER);
+    ly__tls_proof_done(&p);
+}
 
 static void one_for_another_challenge_is_refused(void **state)
 {
@@ -271,6 +304,8 @@ int main(void)
         cmocka_unit_test(a_proof_gives_the_identity_of_the_key),
         cmocka_unit_test(a_client_may_be_asked_for_a_second_hello),
         cmocka_unit_test(it_holds_with_each_suite_and_with_a_second_hello),
+        cmocka_unit_test(what_holds_has_the_form),
+        cmocka_unit_test(a_key_that_is_written_otherwise_has_another_form),
         cmocka_unit_test(one_for_another_challenge_is_refused),
         cmocka_unit_test(one_without_a_challenge_is_refused),
         cmocka_unit_test(one_for_another_server_is_refused),
