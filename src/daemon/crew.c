@@ -6,6 +6,7 @@
 #include "daemon/crew_internal.h"
 #include "daemon/listen.h"
 #include "daemon/revoke.h"
+#include "daemon/worker.h"
 #include <errno.h>
 #include <lanyard/fiber.h>
 #include <netinet/tcp.h>
@@ -60,6 +61,7 @@ static int watch_deadlines(void *arg)
     struct ly__crew *c = arg;
     ly_set_name("deadlines");
     while (ly_sleep(LOOK_MS) == 0) {
+        ly__crew_end_silent(c, ly_now());
         ly__decider_overdue(c->decider, ly_now(), cut, c);
         end_disobeyed(c);
     }
@@ -84,12 +86,19 @@ static void tell_all(struct ly__crew *c, bool at_once)
     }
 }
 
+/* Whether there is somebody to wait for. Who has just connected is about to say something, or never will. */
+static bool is_busy(const struct ly__crew *c, int64_t heard_until)
+{
+    return count_sessions(c) > 0 || (c->nheld > 0 && ly_now() < heard_until);
+}
+
 /* Wait for the last session's end, for a second order, or until the time for it is over. */
 static void drain(struct ly__crew *c)
 {
     struct order o;
+    int64_t heard_until = ly_deadline(LY__WORKER_FIRST_MS);
     int64_t until = ly_deadline(LY__DRAIN_MS);
-    while (count_sessions(c) > 0 && ly_now() < until) {
+    while (is_busy(c, heard_until) && ly_now() < until) {
         int r = ly_chan_recv(c->orders, &o, LY__CREW_TURN_MS);
         if (r == 0 && o.kind == STOP_AT_ONCE)
             break;
@@ -196,6 +205,7 @@ static int accept_all(struct ly__crew *c, struct ly__acceptor *acceptors)
     if (!at_once)
         drain(c);
     ly_scope_close(c->accepting);
+    ly__crew_end_held(c);
     return r;
 }
 
@@ -244,6 +254,7 @@ int ly__crew_open(struct ly__crew *c, struct ly__decider *decider, struct ly__ad
                   int workers)
 {
     *c = (struct ly__crew){.decider = decider, .admission = admission, .nworkers = workers};
+    ly__list_init(&c->held);
     c->workers = calloc((size_t)workers, sizeof *c->workers);
     int r = c->workers ? ly_chan_new(&c->orders, sizeof(struct order), 64, LY_SHARED) : -ENOMEM;
     if (r < 0)

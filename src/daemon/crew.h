@@ -30,6 +30,8 @@ struct ly__crew {
     struct ly_chan *orders; /* of struct order, from any thread */
     struct ly_scope *accepting;
     struct ly_scope *relays; /* of workers' logs; outlives them */
+    struct ly__list held;    /* who has said nothing yet (crew_hold.c) */
+    size_t nheld;            /* those, and who is just being handed over */
     bool stopping;
     pthread_t thread;
     bool started;

@@ -73,9 +73,8 @@ static int hand_over(struct ly__crew *c, struct ly_sock *sock, const struct ly_a
     return r;
 }
 
-/* The same, also when accepting has been cancelled meanwhile: who was accepted is not turned away. */
-static int hand_over_whole(struct ly__crew *c, struct ly_sock *sock, const struct ly_address *peer,
-                           struct ly__ticket *ticket)
+int ly__crew_hand_over(struct ly__crew *c, struct ly_sock *sock, const struct ly_address *peer,
+                       struct ly__ticket *ticket)
 {
     struct ly_scope *shield;
     int r = ly_scope_open(&shield, &(struct ly_scope_options){.shield = true, .name = "handing over"});
@@ -99,24 +98,34 @@ static void turn_away(struct ly_sock *sock, enum alert why)
     (void)send(ly_sock_fileno(sock), record, sizeof record, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-static int take_connection(struct ly__crew *c, struct ly_sock *sock, const struct ly_address *peer,
-                           bool is_lent)
+/* Whether the socket is taken. */
+static bool take_connection(struct ly__crew *c, struct ly_sock *sock, const struct ly_address *peer,
+                            bool is_lent)
 {
     struct ly__ticket ticket = {0};
     if (c->stopping && !is_lent) {
         turn_away(sock, ENDING);
-        return 0;
+        return false;
     }
     enum ly__verdict v = ly__admission_enter(c->admission, peer, ly_now(), &ticket);
     if (v != LY__ADMITTED) { /* counted; a line for each would be a gift to whoever floods us */
         turn_away(sock, v == LY__REFUSED_PENALTY ? PENALISED : CROWDED);
-        return 0;
+        return false;
     }
     ly_sock_set_int(sock, IPPROTO_TCP, TCP_NODELAY, 1); /* answers are written whole */
-    int r = hand_over_whole(c, sock, peer, &ticket);
-    if (r < 0)
-        ly__admission_leave(c->admission, &ticket);
-    return r;
+    if (ly__crew_hold(c, sock, peer, &ticket) == 0)
+        return true;
+    ly__admission_leave(c->admission, &ticket);
+    return false;
+}
+
+/* Nobody is taken as long as no worker can serve them: who waits in the listener's queue is the next
+ * server's, if this one ends before. */
+static int accept_one(const struct ly__acceptor *a, struct ly_sock **ret_sock, struct ly_address *ret_peer)
+{
+    struct ly__crew_worker *w;
+    int r = a->crew->stopping ? 0 : find_worker(a->crew, &w);
+    return r < 0 ? r : ly_accept(a->listener, ret_sock, ret_peer);
 }
 
 int ly__crew_accept(void *arg)
@@ -127,11 +136,11 @@ int ly__crew_accept(void *arg)
     while (r != -ECANCELED) {
         struct ly_sock *sock;
         struct ly_address peer;
-        r = ly_accept(a->listener, &sock, &peer);
+        r = accept_one(a, &sock, &peer);
         if (r == 0) {
             ly__source_unmap(&peer);
-            (void)take_connection(a->crew, sock, &peer, a->is_lent);
-            ly_sock_free(sock);
+            if (!take_connection(a->crew, sock, &peer, a->is_lent))
+                ly_sock_free(sock);
         } else if (r != -ECANCELED && r != -ECONNABORTED) {
             ly_log(LY_LOG_WARNING, "crew", "accepting paused", LY_ERR(r));
             r = ly_sleep(PAUSE_MS);

@@ -33,4 +33,19 @@ int ly__crew_keep_alive(void *arg);
 /* A task for each listener: take connections and hand them to workers. arg is a struct ly__acceptor. */
 int ly__crew_accept(void *arg);
 
+/* Hand a connection to a worker, and its ticket with it; also when accepting has been cancelled meanwhile:
+ * who was accepted is not turned away. The socket stays the caller's to free. Returns 0, -ENOMEM, -ECANCELED
+ * (there is no worker any more) or a connection's error. */
+int ly__crew_hand_over(struct ly__crew *c, struct ly_sock *sock, const struct ly_address *peer,
+                       struct ly__ticket *ticket);
+
+/* Keep a connection until its first byte comes, then hand it over. Takes the socket and the ticket. Returns 0
+ * or -ENOMEM: both are the caller's still. */
+int ly__crew_hold(struct ly__crew *c, struct ly_sock *sock, const struct ly_address *peer,
+                  struct ly__ticket *ticket);
+
+/* Close those that have said nothing by their deadline; close all. */
+void ly__crew_end_silent(struct ly__crew *c, int64_t now);
+void ly__crew_end_held(struct ly__crew *c);
+
 #endif

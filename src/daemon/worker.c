@@ -101,13 +101,11 @@ static int take_connection(struct worker *w, uint64_t session, struct ly_json ch
 
 /* ---- what the supervisor says ---- */
 
-#define FIRST_MS 2000 /* for those who had connected when the end began to ask for something */
-
 static int end_spared(void *arg)
 {
     struct worker *w = arg;
     ly_set_name("the end");
-    if (ly_sleep(FIRST_MS) == 0)
+    if (ly_sleep(LY__WORKER_FIRST_MS) == 0)
         ly__idle_end(&w->service.idle, false);
     return 0;
 }

@@ -11,6 +11,8 @@
 #define LY__WORKER_ARGUMENT \
     "worker" /* the program's first argument in a worker; no command that users type */
 
+#define LY__WORKER_FIRST_MS 2000 /* for those who had connected when the end began to ask for something */
+
 struct ly__asker;
 struct ly_sock;
 

@@ -703,14 +703,12 @@ class Restarting(unittest.TestCase):
         self.lanyard("server", "user", "add", "ann", "--roles", "exec", "--account", ME, "--password-stdin",
                      input=PASSWORD.encode() + b"\n")
         self.lanyard("client", "pair", "--code-stdin", self.host, input=self.lanyard("server", "user", "pair", "ann"))
-        over = threading.Event()
+        over, answered = threading.Event(), threading.Semaphore(0)
 
         def call():
-            count = 0
             while not over.is_set():
                 self.assertEqual(self.lanyard("client", "exec", "--batch", self.host, "--", "echo", "hi"), b"hi\n")
-                count += 1
-            return count
+                answered.release()
 
         with concurrent.futures.ThreadPoolExecutor() as pool:
             calls = [pool.submit(call) for _ in range(3)]
@@ -718,9 +716,11 @@ class Restarting(unittest.TestCase):
                 for _ in range(3):
                     self.assertEqual(self.end(self.servers[-1]), 0)
                     self.start()
+                    self.assertTrue(answered.acquire(timeout=PATIENCE))
             finally:
                 over.set()
-            self.assertGreater(sum(done.result() for done in calls), 3)
+            for done in calls:
+                done.result()
 
 
 class Strangers(NetworkCase):
