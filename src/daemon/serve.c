@@ -21,6 +21,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <lanyard/supervise.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -38,6 +39,7 @@ struct daemon {
     struct ly__decider decider;
     struct ly__controller controller;
     struct ly__environment environment;
+    char root[PATH_MAX]; /* the served directory, absolute and without links, as the users' own are */
     struct ly__listener listeners[LY__LISTEN_MAX];
     size_t nlisteners; /* that are open */
     struct ly__network network;
@@ -190,7 +192,9 @@ static int open_root(struct daemon *d)
     if (fd < 0)
         return say("cannot serve", root, -errno);
     d->service.root_fd = d->decider.root_fd = fd;
-    d->decider.root = root;
+    if (!realpath(root, d->root))
+        return say("cannot serve", root, -errno);
+    d->decider.root = d->root;
     return 0;
 }
 

@@ -488,6 +488,19 @@ class Directories(NetworkCase):
             _, answer = self.log_in(f"gus{number}")
             self.assertIn("error", answer, path)
 
+    def test_the_served_directory_may_be_named_by_a_link(self):
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="ly"))
+        self.addCleanup(shutil.rmtree, folder)
+        (folder / "real" / "mine").mkdir(parents=True)
+        (folder / "link").symlink_to("real")
+        for name in (folder / "link", os.path.relpath(folder / "real")):
+            server = NetworkServer(*self.options, "--root", str(name))
+            self.addCleanup(server.remove)
+            self.addCleanup(server.stop)
+            server.ready().add_user("ivy", "read", "--directory", str(folder / "link" / "mine"))
+            with contextlib.closing(Tls(server.port)) as connection:
+                self.assertEqual(scram(connection, "ivy", PASSWORD)["ok"], True, name)
+
     def test_a_user_has_no_more_sessions_than_are_granted(self):
         self.server.add_user("hal", "read", "--sessions", "2")
         held = [self.enter("hal"), self.enter("hal")]
