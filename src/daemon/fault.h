@@ -16,4 +16,7 @@ int ly__fault_watch(int channel_fd);
 /* The calling task works for this session. */
 void ly__fault_name(uint64_t session);
 
+/* The calling task, if it works for a session, does no more: the supervisor is about to hear of its end. */
+void ly__fault_forget(void);
+
 #endif
