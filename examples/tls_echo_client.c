@@ -28,7 +28,7 @@ int main(int argc, char **argv)
     struct ly_sock *sock = NULL;
     char why[LY_TLS_WHY] = "";
     if (argc != 3) {
-        fprintf(stderr, "usage: tls_echo_client ADDRESS TRUSTED\n");
+        fprintf(stderr, "usage: tls_echo_client tls://HOST:PORT TRUSTED\n");
         return 2;
     }
     int r =

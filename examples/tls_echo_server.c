@@ -34,7 +34,7 @@ int main(int argc, char **argv)
     struct ly_address bound;
     char why[LY_TLS_WHY] = "";
     if (argc != 4) {
-        fprintf(stderr, "usage: tls_echo_server ADDRESS CERTIFICATE KEY\n");
+        fprintf(stderr, "usage: tls_echo_server tls://HOST:PORT CERTIFICATE KEY\n");
         return 2;
     }
     int r = ly_tls_open(&tls, &(struct ly_tls_options){.server = true,
