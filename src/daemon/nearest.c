@@ -4,6 +4,7 @@
 
 #define LENGTH_MAX 32
 #define FARTHEST 2 /* letters; beyond, it is no slip of the finger */
+#define SHORT 4    /* letters of a word of which half would be another one */
 
 static size_t min3(size_t a, size_t b, size_t c)
 {
@@ -31,7 +32,7 @@ static size_t distance(const char *a, size_t n, const char *b)
 
 void ly__nearest_init(struct ly__nearest *n, const char *word, size_t length)
 {
-    *n = (struct ly__nearest){.word = word, .length = length, .distance = FARTHEST + 1};
+    *n = (struct ly__nearest){.word = word, .length = length, .distance = length < SHORT ? FARTHEST : FARTHEST + 1};
 }
 
 void ly__nearest_try(struct ly__nearest *n, const char *name)
