@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/nearest.h"
+#include <stdbool.h>
 #include <string.h>
 
 #define LENGTH_MAX 32
 #define FARTHEST 2 /* letters; beyond, it is no slip of the finger */
-#define SHORT 4    /* letters of a word of which half would be another one */
+#define SHORT 4    /* letters: of a shorter word the first one has to be right, or little is left of it */
 
 static size_t min3(size_t a, size_t b, size_t c)
 {
@@ -32,13 +33,14 @@ static size_t distance(const char *a, size_t n, const char *b)
 
 void ly__nearest_init(struct ly__nearest *n, const char *word, size_t length)
 {
-    *n = (struct ly__nearest){.word = word, .length = length, .distance = length < SHORT ? FARTHEST : FARTHEST + 1};
+    *n = (struct ly__nearest){.word = word, .length = length, .distance = FARTHEST + 1};
 }
 
 void ly__nearest_try(struct ly__nearest *n, const char *name)
 {
     size_t d = n->length <= LENGTH_MAX ? distance(n->word, n->length, name) : n->distance;
-    if (d < n->distance) {
+    bool is_other = n->length < SHORT && d > 1 && n->word[0] != name[0];
+    if (d < n->distance && !is_other) {
         n->distance = d;
         n->name = name;
     }
