@@ -17,9 +17,10 @@ struct ly__user {
     unsigned roles;
     bool disabled;
     bool has_password;
-    char account[LY__USER_ACCOUNT];     /* commands run as this account; "": the server's own, where it is not root */
+    char account[LY__USER_ACCOUNT];     /* commands run as this account; "": the server's own, where it is not
+                                           root */
     char directory[LY__USER_DIRECTORY]; /* what is served to the user, absolute; "": what is served to all */
-    int64_t sessions;       /* that may be open at once; 0: any number */
+    int64_t sessions;                   /* that may be open at once; 0: any number */
     int64_t bandwidth;      /* bytes a second that all sessions move together, both ways; 0: no limit */
     int64_t created, login; /* seconds since 1970; login is the last one, 0: never */
     int64_t devices;        /* that are enrolled */

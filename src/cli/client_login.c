@@ -11,6 +11,7 @@
 #include "cli/command.h"
 #include "cli/password.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <lanyard/error.h>
 #include <lanyard/tls.h>
 #include <stdio.h>
@@ -105,8 +106,8 @@ static void say_wait(char *buf, size_t size, const struct ly_frame *f)
     int64_t ms = 0;
     *buf = 0;
     if (ly_json_int(ly_json_get(f->header, "wait_ms"), &ms) == 0 && ms > 0)
-        snprintf(buf, size, ". Too many have failed: it takes nothing from here for the next %.0f s",
-                 (double)((ms + 999) / 1000));
+        snprintf(buf, size, ". Too many have failed: it takes nothing from here for the next %" PRId64 " s",
+                 ms / 1000 + (ms % 1000 > 0));
 }
 
 static void say_failure(const struct ly__client *c, const char *name, int error, const struct ly_frame *f)

@@ -2,6 +2,7 @@
 #include "cli/exec_json.h"
 #include "base/utf8.h"
 #include <lanyard/clock.h>
+#include <openssl/evp.h>
 #include <string.h>
 
 #define ROOM (8u * LY__EXEC_JSON_PIECE) /* each byte may become "\u0000" */
@@ -43,34 +44,17 @@ int ly__exec_json_started(struct ly__exec_json *j, struct ly_json header)
 
 /* ---- output ---- */
 
-/* As RFC 4648 has it, with padding. out: 4 bytes for each 3. Returns the length. */
-static size_t encode(char *out, const unsigned char *bytes, size_t n)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    char *at = out;
-    for (size_t i = 0; i < n; i += 3, at += 4) {
-        size_t left = n - i;
-        unsigned three = (unsigned)bytes[i] << 16 | (left > 1 ? (unsigned)bytes[i + 1] << 8 : 0) |
-                         (left > 2 ? bytes[i + 2] : 0);
-        for (int k = 0; k < 4; k++)
-            at[k] = digits[three >> (18 - 6 * k) & 63];
-        if (left < 3)
-            at[3] = '=';
-        if (left < 2)
-            at[2] = '=';
-    }
-    return (size_t)(at - out);
-}
-
 static int put_base64(struct ly__exec_json *j, const char *bytes, size_t n)
 {
-    char *place;
+    size_t length = (n + 2) / 3 * 4;
+    char *place = NULL;
     int r = ly_buffer_append(&j->line, ", \"data\": \"", 11);
     if (r == 0)
-        r = ly_buffer_reserve(&j->line, (n + 2) / 3 * 4, &place);
+        r = ly_buffer_reserve(&j->line, length + 1, &place); /* it is ended by a zero byte */
     if (r < 0)
         return r;
-    ly_buffer_commit(&j->line, encode(place, (const unsigned char *)bytes, n));
+    (void)EVP_EncodeBlock((unsigned char *)place, (const unsigned char *)bytes, (int)n);
+    ly_buffer_commit(&j->line, length);
     return ly_buffer_append(&j->line, "\"", 1);
 }
 
