@@ -7,7 +7,7 @@ sanitizer_environment() {
     export ASAN_OPTIONS=halt_on_error=1:allocator_may_return_null=1:abort_on_error=0:detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=0
     export LSAN_OPTIONS=suppressions=$suppressions/leak.supp:print_suppressions=0
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-    export TSAN_OPTIONS=halt_on_error=1:allocator_may_return_null=1:second_deadlock_stack=1:suppressions=$suppressions/thread.supp
+    export TSAN_OPTIONS=halt_on_error=1:allocator_may_return_null=1:second_deadlock_stack=1:suppressions=$suppressions/thread.supp:die_after_fork=0
 }
 
 # gcc 12's sanitizers expect the address space as it was laid out by kernels that randomise fewer bits.
