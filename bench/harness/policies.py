@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: MIT
 """One handler through every policy and reactor: requests a second, how long one takes, and the server's memory."""
-import pathlib
 import re
 import statistics
 import subprocess
 import sys
 
-from .processes import LOAD_CPU, Absent, Process, Server
+from .processes import LOAD_CPU, Absent, Process, Server, descendants
 from .table import Grid
 
 CONNECTIONS = (1, 50, 1000)
@@ -32,19 +31,10 @@ SERVERS = [
 ]
 
 
-def descendants(pid):
-    """The process and all that it started."""
-    found = [pid]
-    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text(encoding="ascii").split():
-            found += descendants(int(child))
-    return found
-
-
 def memory_bytes(pid):
     """What a server and its processes take, shared pages once."""
     total = 0
-    for each in descendants(pid):
+    for each in (pid, *descendants(pid)):
         with open(f"/proc/{each}/smaps_rollup", encoding="ascii") as lines:
             total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
     return total

@@ -122,23 +122,6 @@ static int close_under_waiter(struct ly_scope *scope, struct ly_sock *a)
     return r < 0 ? r : expect(got, -EBADF);
 }
 
-static int with_pair(int (*fn)(struct ly_scope *scope, struct ly_sock *a, struct ly_sock *b))
-{
-    struct ly_sock *a, *b;
-    struct ly_scope *scope;
-    int r = ly_socketpair(&a, &b);
-    if (r < 0)
-        return r;
-    r = ly_scope_open(&scope, NULL);
-    if (r == 0) {
-        r = fn(scope, a, b);
-        ly_scope_close(scope);
-    }
-    ly_sock_free(a);
-    ly_sock_free(b);
-    return r;
-}
-
 static int wait_and_close(struct ly_scope *scope, struct ly_sock *a, struct ly_sock *b)
 {
     (void)b;
@@ -149,13 +132,13 @@ static int wait_and_close(struct ly_scope *scope, struct ly_sock *a, struct ly_s
 static int floods(void *arg)
 {
     (void)arg;
-    return with_pair(flood_and_drain);
+    return over_pair(flood_and_drain);
 }
 
 static int waits(void *arg)
 {
     (void)arg;
-    return with_pair(wait_and_close);
+    return over_pair(wait_and_close);
 }
 
 static void both_directions_survive_each_failure(void **state)

@@ -46,7 +46,7 @@ static int run(void *arg)
     const struct setting *setting = arg;
     struct certificate own;
     struct ly_tls *tls;
-    struct ly_sock *listener;
+    struct ly_sock *listener = NULL;
     struct ly_address at;
     char text[LY_ADDRESS_TEXT];
     int fd = open(setting->path, O_RDONLY | O_CLOEXEC);

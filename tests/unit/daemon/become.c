@@ -62,7 +62,7 @@ static int without_account(void *arg)
         CHECK(r == LY_EROLE); /* not even though it could */
         return 0;
     }
-    CHECK(r == 0 && atoi(output) == (int)geteuid() && strstr(output, "\n1\n"));
+    CHECK(r == 0 && strtoul(output, NULL, 10) == geteuid() && strstr(output, "\n1\n"));
     return 0;
 }
 
@@ -147,7 +147,7 @@ static int becomes_nobody(void *arg)
     CHECK(strncmp(output, "65534\n65534\n0022\n65534 \n0000000000000000\n0000000000000000\n", 57) == 0);
     CHECK(run_shell("pwd", "nobody", NULL, "/usr/bin") == 0 && strcmp(output, "/usr/bin\n") == 0);
     CHECK(run_shell("kill -0 $PPID", "nobody", NULL, "/") != 0); /* whoever started it */
-    CHECK(run_shell("ls /proc/self/fd | wc -l", "nobody", NULL, "/") == 0 && atoi(output) == 4);
+    CHECK(run_shell("ls /proc/self/fd | wc -l", "nobody", NULL, "/") == 0 && strtoul(output, NULL, 10) == 4);
     CHECK(run_shell("true", "nobody", NULL, "/root/none") == 126 ||
           run_shell("true", "nobody", NULL, "/root/none") == 127);
     CHECK(strstr(output, "cannot enter /root/none"));

@@ -6,7 +6,6 @@
 #include <lanyard/clock.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -83,8 +82,8 @@ static int limits(void *arg)
 {
     (void)arg;
     struct ly__message m;
-    char *text = malloc(LY__CHANNEL_MAX + 1);
-    CHECK(text && open_both() == 0);
+    static char text[LY__CHANNEL_MAX + 1];
+    CHECK(open_both() == 0);
     const size_t frame = strlen("{\"text\": \"\"}");
     memset(text, 'a', LY__CHANNEL_MAX);
     text[LY__CHANNEL_MAX - frame + 1] = 0;
@@ -92,7 +91,6 @@ static int limits(void *arg)
     text[LY__CHANNEL_MAX - frame] = 0;
     CHECK(send_text(text, NULL, 0) == 0);
     CHECK(ly__channel_receive(&other, &m) == 1 && m.json.length == LY__CHANNEL_MAX);
-    free(text);
     return close_both();
 }
 
