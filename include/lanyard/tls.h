@@ -71,8 +71,9 @@ struct ly_tls_options {
      * Of a client that names others only, the handshake fails */
     const char *const *alpn;
     bool no_tickets; /* servers: clients cannot resume sessions; clients: do not ask for it */
-    /* servers: files are encrypted by this process even where the kernel could: from the first ly_sendfile of
-     * 256 KiB on it encrypts all that is sent, and a client that asks for new keys then gets LY_ETLS */
+    /* servers: this process encrypts files even where the kernel could. Without it the kernel, where it has
+     * TLS, encrypts all that is sent from the first ly_sendfile of 256 KiB on; if the client asks for new
+     * keys after that, the next send gives LY_ETLS */
     bool no_kernel;
     /* where to tell what failed, as text; NULL: nowhere. why_size: its bytes; best LY_TLS_WHY */
     char *why;
