@@ -149,6 +149,17 @@ static void take_end(struct daemon *d)
         stop(d, 0);
 }
 
+/* Somebody has killed the guard. Returns the descriptor of another one, or -1. */
+static int renew_guard(void)
+{
+    int r = ly__guard_renew();
+    if (r < 0)
+        ly_log(LY_LOG_ERROR, "serve", "the guard was killed: after a crash, commands go on", LY_ERR(r));
+    else
+        ly_log(LY_LOG_WARNING, "serve", "the guard was killed, and another takes its place");
+    return ly__guard_fd();
+}
+
 static int open_signals(struct daemon *d)
 {
     sigset_t set;
@@ -307,12 +318,17 @@ static int start(struct daemon *d)
 
 static void wait_for_end(struct daemon *d)
 {
-    struct pollfd p[] = {{.fd = d->signal_fd, .events = POLLIN}, {.fd = d->ended_fd, .events = POLLIN}};
+    struct pollfd p[] = {{.fd = d->signal_fd, .events = POLLIN},
+                         {.fd = d->ended_fd, .events = POLLIN},
+                         {.fd = ly__guard_fd()}};
     while (d->running > 0) {
-        if (poll(p, 2, -1) < 0 && errno != EINTR)
+        p[2].revents = 0;
+        if (poll(p, 3, -1) < 0 && errno != EINTR)
             abort(); /* only a programmer's mistake makes it fail */
         take_signal(d);
         take_end(d);
+        if (p[2].revents != 0)
+            p[2].fd = renew_guard();
     }
 }
 

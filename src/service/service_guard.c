@@ -10,6 +10,10 @@
  *
  * A group's number is in the table until just before its leader is reaped, so it is nobody else's. What is
  * not guarded is a command in the microseconds between its start and its number's way into the table.
+ *
+ * The small one can be killed and stopped as any process can. It is the pipe's only reader, so that its end
+ * is an event of the pipe here, and another takes its place; and it is continued when this process is gone,
+ * for which the signal named above is good enough: the thread that starts it is the first and the last one.
  */
 #include "service/service_guard.h"
 #include <errno.h>
@@ -50,6 +54,7 @@ static _Noreturn void watch(int fd)
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, NULL);
     prctl(PR_SET_NAME, "lanyard-guard");
+    prctl(PR_SET_PDEATHSIG, SIGCONT);
     setsid();
     if (dup2(fd, 0) < 0 || chdir("/") < 0)
         _exit(1);
@@ -62,40 +67,64 @@ static _Noreturn void watch(int fd)
 
 /* ---- who is guarded ---- */
 
-int ly__guard_open(void)
+static int start(void)
 {
     int fds[2];
+    if (pipe2(fds, O_CLOEXEC) < 0)
+        return -errno;
+    guard.pid = fork();
+    if (guard.pid == 0)
+        watch(fds[0]);
+    int r = guard.pid < 0 ? -errno : 0;
+    close(fds[0]);
+    if (r < 0)
+        close(fds[1]);
+    else
+        guard.fd = fds[1];
+    return r;
+}
+
+static void end(void)
+{
+    if (guard.fd < 0)
+        return;
+    close(guard.fd);
+    guard.fd = -1;
+    kill(guard.pid, SIGCONT); /* one that is stopped would not read that */
+    while (waitpid(guard.pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+}
+
+int ly__guard_open(void)
+{
     void *memory =
         mmap(NULL, PLACES * sizeof *guard.groups, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED)
         return -errno;
-    int r = pipe2(fds, O_CLOEXEC) < 0 ? -errno : 0;
-    if (r < 0) {
-        munmap(memory, PLACES * sizeof *guard.groups);
-        return r;
-    }
     guard.groups = memory;
-    guard.fd = fds[1];
-    guard.pid = fork();
-    if (guard.pid == 0)
-        watch(fds[0]);
-    r = guard.pid < 0 ? -errno : 0;
-    close(fds[0]);
+    int r = start();
     if (r < 0)
         ly__guard_close();
     return r;
 }
 
+int ly__guard_fd(void)
+{
+    return guard.fd;
+}
+
+int ly__guard_renew(void)
+{
+    end();
+    return start();
+}
+
 void ly__guard_close(void)
 {
-    if (guard.fd < 0)
-        return;
-    close(guard.fd);
-    while (guard.pid > 0 && waitpid(guard.pid, NULL, 0) < 0 && errno == EINTR)
-        ;
-    munmap(guard.groups, PLACES * sizeof *guard.groups);
+    end();
+    if (guard.groups)
+        munmap(guard.groups, PLACES * sizeof *guard.groups);
     guard.groups = NULL;
-    guard.fd = -1;
 }
 
 int ly__guard_add(pid_t group)

@@ -13,6 +13,14 @@
 /* Begin, once, before there are other threads. Returns 0, -ENOMEM, -EAGAIN, -EMFILE, ... */
 int ly__guard_open(void);
 
+/* A descriptor that poll(2) tells POLLERR of when the guard itself is gone, which takes somebody who kills
+ * it; -1: there is none. */
+int ly__guard_fd(void);
+
+/* Begin again with another one, of what is guarded already; from the thread that began. Returns 0, -EAGAIN,
+ * -ENOMEM, -EMFILE, ...: then nothing guards. */
+int ly__guard_renew(void);
+
 /* End it, once nothing is guarded any more. */
 void ly__guard_close(void);
 

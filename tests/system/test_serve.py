@@ -437,11 +437,52 @@ class Life(unittest.TestCase):
                 wait_for_death(pid)
 
     def guard_of(self, server):
-        """The process that outlives the server to end its commands; it keeps nothing of the server's open but its end of a pipe."""
-        children = pathlib.Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
-        guard, = (int(pid) for pid in children if pathlib.Path(f"/proc/{pid}/comm").read_text() == "lanyard-guard\n")
-        self.assertEqual([os.readlink(fd).split(":")[0] for fd in pathlib.Path(f"/proc/{guard}/fd").iterdir()], ["pipe"])
-        return guard
+        """The process that outlives the server to end its commands; it keeps nothing of the server's open but its end of a pipe, once it
+        has got so far."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            for pid in pathlib.Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split():
+                if self.is_guard(pathlib.Path(f"/proc/{pid}")):
+                    return int(pid)
+            self.assertLess(time.monotonic(), deadline)
+
+    def is_guard(self, process):
+        try:
+            kinds = [os.readlink(fd).split(":")[0] for fd in (process / "fd").iterdir()]
+            return (process / "comm").read_text() == "lanyard-guard\n" and kinds == ["pipe"]
+        except FileNotFoundError:  # it is being closed
+            return False
+
+    def run_beyond_the_guard(self, server, disturb):
+        """Start a command, do something to the guard, and kill the server: the command ends all the same."""
+        with Connection(server.address) as connection:
+            pid = connection.start({"shell": "trap '' HUP TERM; sleep 600"})["pid"]
+            guard = self.guard_of(server)
+            disturb(guard)
+            server.process.kill()
+            for one in (pid, guard):
+                wait_for_death(one)
+
+    def stop_process(self, pid):
+        os.kill(pid, signal.SIGSTOP)
+        deadline = time.monotonic() + PATIENCE
+        while pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+            self.assertLess(time.monotonic(), deadline)
+
+    def test_a_guard_that_was_stopped_ends_commands_and_holds_nobody_up(self):
+        self.run_beyond_the_guard(self.serve(), self.stop_process)
+        server = self.serve()
+        self.stop_process(self.guard_of(server))
+        self.check_ended(server)
+
+    def test_a_guard_that_was_killed_has_another_in_its_place(self):
+        server = self.serve()
+
+        def kill(guard):
+            os.kill(guard, signal.SIGKILL)
+            server.wait_for("the guard was killed, and another takes its place")
+
+        self.run_beyond_the_guard(server, kill)
 
     def test_the_guard_ends_with_the_server(self):
         server = self.serve()
