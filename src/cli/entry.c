@@ -33,7 +33,7 @@ static int64_t number(struct ly_json entry, const char *name)
 static void print_mode(char type, int64_t mode)
 {
     char text[11] = "-rwxrwxrwx";
-    text[0] = type == 'f' ? '-' : type == 'o' ? '?' : type;
+    text[0] = type == 'f' ? '-' : type == 'd' || type == 'l' ? type : '?';
     for (int i = 0; i < 9; i++)
         if (!(mode >> (8 - i) & 1))
             text[1 + i] = '-';

@@ -60,7 +60,10 @@ static int keep(void *arg, struct ly_json entry)
         l->room = room;
     }
     l->texts[l->count] = strndup(entry.text, entry.length);
-    return l->texts[l->count++] ? 0 : -ENOMEM;
+    if (!l->texts[l->count])
+        return -ENOMEM;
+    l->count++;
+    return 0;
 }
 
 static struct ly_json as_json(const char *text)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A client over the network whose allocations and system calls fail, one in each run: it says so and ends, and whatever fails, a server
+"""A client whose allocations and system calls fail, one in each run: it says so and ends, and whatever fails, a server
 with a wrong key hears nothing. See tests/fault/README.md."""
 
 import os
@@ -11,7 +11,7 @@ import tempfile
 import unittest
 
 from false_server import FalseServer, identity, knows_all, make_key
-from peer import PATIENCE, cli
+from peer import PATIENCE, Server, cli
 
 DYNAMIC = os.environ["LANYARD_DYNAMIC"]  # the static program cannot be preloaded into
 STEP = int(os.environ.get("LY_FAULT_STEP", "1"))
@@ -32,21 +32,21 @@ class Faults(unittest.TestCase):
         done = cli("known", "accept", f"{self.server.host}#{identity(key[0])}", env=self.environment)
         self.assertEqual(done.returncode, 0, done.stderr)
 
-    def ping(self, call, nth):
-        """With the fault. Gives how it ended, and whether the fault was met."""
+    def run_with(self, call, nth, *arguments):
+        """The program with the fault. Gives how it ended, and whether the fault was met."""
         self.report.unlink(missing_ok=True)
         fault = {"LD_PRELOAD": os.environ["LY_INJECT"], "LY_FAULT_CALL": call, "LY_FAULT_NTH": str(nth),
                  "LY_FAULT_PROGRAM": pathlib.Path(DYNAMIC).name, "LY_FAULT_REPORT": str(self.report)}
-        done = subprocess.run([DYNAMIC, "ping", "--batch", f"ann@{self.server.host}"], stdin=subprocess.DEVNULL, capture_output=True,
-                              timeout=PATIENCE, check=False, env=self.environment | fault)
+        done = subprocess.run([DYNAMIC, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=False,
+                              env=self.environment | fault)
         hits = sum(int(n) for n in re.findall(r"hits=(\d+)", self.report.read_text())) if self.report.exists() else 1
         return done, hits > 0
 
-    def all_of(self, call, step, check):
+    def all_of(self, call, step, check, *arguments):
         nth, met = 1, True
         while met:
             with self.subTest(call=call, nth=nth):
-                done, met = self.ping(call, nth)
+                done, met = self.run_with(call, nth, *(arguments or ("ping", "--batch", f"ann@{self.server.host}")))
                 check(done)
             nth += step
         self.assertGreater(nth, 20)
@@ -68,6 +68,19 @@ class Faults(unittest.TestCase):
     def test_a_client_outlives_allocations_that_fail(self):
         self.remember(self.key)
         self.all_of("any-alloc", ALLOCATIONS, self.check_ping)
+
+    def test_a_list_of_files_outlives_allocations_that_fail(self):
+        server = Server().ready()
+        self.addCleanup(server.remove)
+        for number in range(70):  # more than there is room for at first
+            (server.root / str(number)).touch()
+
+        def check_list(done):
+            self.assertIn(done.returncode, (0, 1, 2), done.stderr)
+            if done.returncode == 0:
+                self.assertEqual(len(done.stdout.split()), 70)
+
+        self.all_of("any-alloc", STEP, check_list, "ls", f"{server.address}:")
 
     def test_a_changed_key_is_refused_whatever_fails(self):
         self.remember(self.other_key)

@@ -478,6 +478,11 @@ class HostileServer(unittest.TestCase):
         self.assertEqual(done.returncode, 23)
         self.assertNotIn(b"\033", done.stderr)
 
+    def test_a_kind_of_entry_that_there_is_none_of_is_a_question_mark(self):
+        entry = {"name": "n", "type": "\033", "size": 1, "mode": 0o640, "mtime_ns": 0}
+        done = cli("stat", f"{self.serve_once(({'id': 1, 'ok': True, 'entry': entry}, b''))}:x", env=dict(os.environ, TZ="UTC"))
+        self.assertEqual(done.stdout.split(), [b"?rw-r-----", b"1", b"1970-01-01", b"00:00:00", b"n"])
+
     def test_its_json_is_printed_as_one_line_of_ascii(self):
         entry = b'{"id": 1, "ok": true, "entry": {"name": "\x7f\xc2\x9b\xf0\x9f\x98\x80",\n\r\t"type": "file"}}'
         frame = struct.pack("<i", len(entry)) + entry
