@@ -14,6 +14,7 @@
 #include <lanyard/error.h>
 #include <lanyard/fiber.h>
 #include <lanyard/tls.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -197,11 +198,19 @@ int ly__client_remember(struct ly__client *c)
     return r;
 }
 
+/* OpenSSL, without its own end at exit: that would take a twentieth of a short command's life, to free what
+ * goes with the process, also from under a task's thread that has not quite ended. */
+static void begin_openssl(void)
+{
+    (void)OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL); /* failed: the next call says so */
+}
+
 int ly__client_connect_tls(struct ly__client *c, struct ly_sock **ret_sock)
 {
     char directory[PATH_MAX];
     struct ly__key key = {.pair = NULL};
     struct ly_sock *sock = NULL;
+    begin_openssl();
     int r = ly__cli_state(c->command, directory, true);
     if (r == 0 && !c->without_key)
         r = ly__cli_key(c->command, directory, LY__KEY_FILE, true, &key);
