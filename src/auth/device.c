@@ -71,6 +71,10 @@ int ly__device_seen(struct ly__store *store, int64_t device)
     if (r < 0)
         return r;
     r = ly__store_run(store, "UPDATE devices SET seen = ?2 WHERE id = ?1", "ii", device, now);
+    if (r > 0)
+        r = ly__store_run(store,
+                          "UPDATE users SET login = ?2 WHERE id = (SELECT user FROM devices WHERE id = ?1)",
+                          "ii", device, now);
     return ly__store_end(store, r == 0 ? -ENOENT : r < 0 ? r : 0);
 }
 

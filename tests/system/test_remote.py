@@ -916,6 +916,21 @@ class RealServers(ClientCase):
         self.assertEqual(shown, [("put", "one two", 300_010), ("put", "other name", 10), ("put", "dir/tree dir/one", 300_025), ("put", "whole", 300_015),
                                  ("get", "two", 300_000), ("exec", "printf 12345", 5), ("rm", "two", None)])
 
+    def test_the_trail_tells_which_transfers_have_failed(self):
+        server = self.own_server()
+        host = f"ann@{server.host}"
+        self.environment["LANYARD_PASSWORD_FILE"] = self.password_file()
+        (server.root / "there").mkdir()
+        (server.root / "there" / "gone").symlink_to("nowhere")
+        (server.root / "there" / "a").write_text("a")
+        self.lanyard("get", "--accept-new", f"{host}:missing", str(self.folder / "x"), status=23)
+        self.lanyard("get", f"{host}:there/missing", str(self.folder / "x"), status=23)
+        self.lanyard("get", f"{host}:there", str(self.folder / "x"))
+        self.lanyard("ls", f"{host}:there")
+        records = self.trail(server, until='"ls"')
+        self.assertEqual([(r["object"], r["result"]) for r in records if r["what"] == "get"],
+                         [("missing", "ENOENT"), ("there/missing", "ENOENT"), ("there", "ok")])
+
     def test_the_trail_tells_how_somebody_logged_in(self):
         server = self.own_server()
         host = f"ann@{server.host}"

@@ -23,6 +23,7 @@ struct ly__transfer_counts {
     int64_t files;  /* transferred whole */
     int64_t bytes;  /* of their bodies */
     int64_t failed; /* entries that were not */
+    int error;      /* of the first of them, in sending; 0: none */
     int64_t same;   /* files that the receiver has already */
     int64_t others; /* entries that are no file, directory or link, left out */
 };

@@ -101,9 +101,15 @@ static int add_frame(struct ly__send *s, int r, const void *body, size_t n, int6
     return r;
 }
 
+static void count_failed(struct ly__send *s, int error)
+{
+    if (s->counts.failed++ == 0)
+        s->counts.error = error;
+}
+
 static void fail(struct ly__send *s, int error)
 {
-    s->counts.failed++;
+    count_failed(s, error);
     if (s->hooks->failed) {
         s->hooks->failed(s->arg, error, s->path);
         return;
@@ -546,7 +552,7 @@ static int send_large(struct ly__send *s)
         s->counts.bytes += o->st.st_size - at;
         return 0;
     }
-    s->counts.failed++;
+    count_failed(s, error);
     if (s->hooks->failed)
         s->hooks->failed(s->arg, error, s->path);
     return 0;

@@ -126,6 +126,8 @@ static int get(struct ly__session *s, struct transfer *t)
     ly__session_sent(s, 0);
     r = ly__send_entry(send, t->place.dir, t->place.name, t->path, t->flag);
     if (r == 0)
+        s->result = ly__send_counts(send)->error; /* the sender has put the error frames itself */
+    if (r == 0)
         r = put_counts(s, ly__send_counts(send), false);
     else if (r == -EISDIR)
         r = answer_missing(s, r, t->path);

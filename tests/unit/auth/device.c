@@ -142,12 +142,15 @@ static void seeing_a_device_again_soon_writes_nothing(void **state)
 {
     (void)state;
     struct ly__device list[2] = {{.id = 0}};
+    struct ly__user u;
     char path[128];
     sqlite3 *db;
     assert_int_equal(ly__device_enrol(store, ada, first, "laptop"), 0);
     assert_int_equal(ly__device_seen(store, 1), 0);
     assert_int_equal(ly__device_each(store, 0, keep, list), 0);
     assert_true(list[0].seen >= list[0].created);
+    assert_int_equal(ly__user_find_id(store, ada, &u), 0);
+    assert_int_equal(u.login, list[0].seen);
     path_of(path, sizeof path, LY__STORE_FILE);
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
