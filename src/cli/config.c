@@ -64,12 +64,12 @@ static error_t parse_show(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
-/* Where a value comes from, for a comment behind it. */
-static void print_origin(const struct ly__config *c, size_t key)
+/* Where value i comes from, for a comment behind it. */
+static void print_origin(const struct ly__config *c, size_t key, unsigned i)
 {
     const struct ly__config_value *v = &c->values[key];
     if (v->from == LY__FROM_FILE)
-        printf("  # %s:%u\n", c->path, v->line);
+        printf("  # %s:%u\n", c->path, v->lines[i]);
     else if (v->from == LY__FROM_OPTION)
         printf("  # --%s\n", ly__config_keys[key].name);
     else
@@ -83,12 +83,12 @@ static void print_key(const struct ly__config *c, size_t key)
     const struct ly__config_value *v = &c->values[key];
     for (unsigned i = 0; i < v->n; i++) {
         printf("%s = %s", k->name, v->texts[i]);
-        print_origin(c, key);
+        print_origin(c, key, i);
     }
     if (v->n > 0)
         return;
     printf(k->fallback ? "%s = %s" : "# %s =%s", k->name, k->fallback ? k->fallback : "");
-    print_origin(c, key);
+    print_origin(c, key, 0);
 }
 
 static int put_values(struct ly_buffer *b, const struct ly__config *c, size_t key)
@@ -118,7 +118,7 @@ static int print_json(const struct ly__config *c, size_t key)
     if (r == 0 && v->from == LY__FROM_FILE)
         r = ly_json_put_string(&b, "file", c->path);
     if (r == 0 && v->from == LY__FROM_FILE)
-        r = ly_json_put_int(&b, "line", v->line);
+        r = ly_json_put_int(&b, "line", v->lines[v->n - 1]);
     if (r == 0)
         r = ly_json_close(&b, '}');
     if (r == 0)

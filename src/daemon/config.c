@@ -65,9 +65,9 @@ static int add(struct ly__config *c, size_t key, const char *text, enum ly__conf
     if (v->n == k->most && k->most > 1)
         return LY_ETOOBIG;
     v->from = from;
-    v->line = line;
     v->n = k->most == 1 ? 1 : v->n + 1;
     v->texts[v->n - 1] = text;
+    v->lines[v->n - 1] = line;
     return 0;
 }
 
@@ -84,7 +84,7 @@ int ly__config_add(struct ly__config *c, size_t key, const char *text, enum ly__
     if (r == LY_ETOOBIG)
         ly__config_tell(sink, where, "%s can be given %u times", k->name, k->most);
     else if (r == -EEXIST)
-        ly__config_tell(sink, where, "%s has a value already, in line %u", k->name, c->values[key].line);
+        ly__config_tell(sink, where, "%s has a value already, in line %u", k->name, c->values[key].lines[0]);
     else if (r < 0)
         ly__config_tell(sink, where, "%s is %s, not '%s'", k->name, k->expected, text);
     return r < 0 ? LY_EFIELD : 0;

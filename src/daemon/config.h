@@ -19,9 +19,9 @@ enum ly__config_origin { LY__FROM_DEFAULT, LY__FROM_FILE, LY__FROM_ENVIRONMENT, 
 
 struct ly__config_value {
     enum ly__config_origin from;
-    unsigned line; /* in the file, of the last one */
-    unsigned n;    /* 0: not set */
+    unsigned n; /* 0: not set */
     const char *texts[LY__CONFIG_VALUES];
+    unsigned lines[LY__CONFIG_VALUES]; /* of the file, where it is from there */
 };
 
 struct ly__config {

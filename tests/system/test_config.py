@@ -70,6 +70,11 @@ class Commands(FolderCase):
         self.assertEqual(shown["listen"]["values"], ["unix:/a", "unix:/b"])
         self.assertEqual(shown["audit"], {"key": "audit", "values": ["try"], "from": "default"})
 
+    def test_each_value_is_shown_with_its_own_line(self):
+        self.write("listen = unix:/a\nworkers = 2\nlisten = unix:/b\n")
+        shown = cli("config", "show", "--config", self.file).stdout.decode().splitlines()
+        self.assertEqual(shown[:2], [f"listen = unix:/a  # {self.file}:1", f"listen = unix:/b  # {self.file}:3"])
+
     def test_what_is_shown_is_a_good_file(self):
         self.write("workers = 2\nexempt = 192.0.2.0/24\nexempt = 2001:db8::/32\n")
         shown = cli("config", "show", "--config", self.file).stdout

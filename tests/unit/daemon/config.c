@@ -184,7 +184,7 @@ static void an_option_beats_the_environment_which_beats_the_file(void **state)
     assert_int_equal(config.values[LY__CONFIG_WORKERS].from, LY__FROM_OPTION);
     assert_int_equal(config.values[LY__CONFIG_MAX_COMMANDS].from, LY__FROM_ENVIRONMENT);
     assert_int_equal(config.values[LY__CONFIG_LOGIN_TIME].from, LY__FROM_FILE);
-    assert_int_equal(config.values[LY__CONFIG_LOGIN_TIME].line, 3);
+    assert_int_equal(config.values[LY__CONFIG_LOGIN_TIME].lines[0], 3);
     assert_int_equal(config.values[LY__CONFIG_AUDIT].from, LY__FROM_DEFAULT);
 }
 
