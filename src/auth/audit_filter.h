@@ -21,9 +21,9 @@ struct ly__audit_filter {
 /* An empty filter, which every record passes. */
 struct ly__audit_filter ly__audit_filter_any(void);
 
-/* Ask for records from an address, a network ("192.0.2.0/24", "2001:db8::1"), or else those whose address or
- * device is this text. */
-void ly__audit_filter_from(struct ly__audit_filter *f, const char *text);
+/* Ask for records from an address, with its port or without, a network ("192.0.2.0/24", "2001:db8::1"), or
+ * those whose device is this text. Returns 0, or LY_EFIELD: it is none of these, and no record is meant. */
+int ly__audit_filter_from(struct ly__audit_filter *f, const char *text);
 
 bool ly__audit_filter_passes(const struct ly__audit_filter *f, const struct ly__audit_view *v);
 

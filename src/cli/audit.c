@@ -116,7 +116,10 @@ static error_t parse_filter(int key, char *arg, struct argp_state *state, struct
         f->user = arg;
         return 0;
     case KEY_FROM:
-        ly__audit_filter_from(f, arg);
+        if (ly__audit_filter_from(f, arg) < 0)
+            argp_error(state,
+                       "--from is an address, a network such as 192.0.2.0/24, or a device's id, not '%s'",
+                       arg);
         return 0;
     case KEY_WHAT:
         check_what(state, arg);

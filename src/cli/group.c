@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/group.h"
+
+#include "daemon/nearest.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -24,6 +26,19 @@ static int run(const struct ly__cli_group *g, const struct ly__cli_command *c, i
     return c->run(argc - 1, argv + 1);
 }
 
+static int refuse(const struct ly__cli_group *g, const char *word)
+{
+    struct ly__nearest nearest;
+    ly__nearest_init(&nearest, word, strlen(word));
+    for (int i = 0; i < g->count; i++)
+        ly__nearest_try(&nearest, g->commands[i].name);
+    if (nearest.name)
+        ly__cli_say(g->name, "there is no '%s'; did you mean '%s'?", word, nearest.name);
+    else
+        ly__cli_say(g->name, "there is no '%s'; 'lanyard %s --help' lists what there is", word, g->name);
+    return LY__EXIT_USAGE;
+}
+
 int ly__cli_group_run(const struct ly__cli_group *g, int argc, char **argv)
 {
     if (argc < 2) {
@@ -38,6 +53,5 @@ int ly__cli_group_run(const struct ly__cli_group *g, int argc, char **argv)
         print_help(stdout, g);
         return fflush(stdout) == 0 ? 0 : LY__EXIT_FAILURE;
     }
-    ly__cli_say(g->name, "there is no '%s'; 'lanyard %s --help' lists what there is", argv[1], g->name);
-    return LY__EXIT_USAGE;
+    return refuse(g, argv[1]);
 }

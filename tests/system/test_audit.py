@@ -156,11 +156,18 @@ class Filters(Audit):
 
     def test_origins(self):
         self.write_three()
-        for origin in ("192.0.2.7", "192.0.2.0/24", "12345-67890", "tls://192.0.2.7:4711"):
+        for origin in ("192.0.2.7", "192.0.2.0/24", "12345-67890", "tls://192.0.2.7:4711", "192.0.2.7:4711"):
             self.assertEqual(self.what("--from", origin), ["exec"], origin)
         self.assertEqual(self.what("--from", "2001:db8::/32"), ["login"])
         self.assertEqual(self.what("--from", "unix:/run/lanyard.sock"), ["put"])
-        self.assertEqual(self.what("--from", "198.51.100.0/24"), [])
+        for origin in ("198.51.100.0/24", "192.0.2.7:4712"):
+            self.assertEqual(self.what("--from", origin), [], origin)
+
+    def test_an_origin_that_is_none_is_refused(self):
+        for origin in ("192.0.2.300", "192.0.2.0/33", "2001:db8::z", "alice", "192.0.2.7:x"):
+            done = self.run_audit("--from", origin, "/dev/null")
+            self.assertEqual((done.returncode, done.stdout), (2, ""), origin)
+            self.assertIn(f"a device's id, not '{origin}'\n", done.stderr)
 
     def test_a_word_that_is_none_is_refused_with_the_one_that_was_meant(self):
         for arguments, said in ((("--what", "logn"), "--what: there is no 'logn'; did you mean 'login'?"),

@@ -382,7 +382,8 @@ class CommandLines(Users):
                 self.assertIn(f"Usage: lanyard {group} {word}", done.stdout)
 
     def test_what_is_no_command_is_a_usage_error(self):
-        self.assert_refused(self.user("frob"), 2, "there is no 'frob'")
+        self.assert_refused(self.user("frob"), 2, "there is no 'frob'; 'lanyard user --help' lists what there is")
+        self.assert_refused(self.user("ad"), 2, "there is no 'ad'; did you mean 'add'?")
         self.assert_refused(self.user(), 2, "Usage")
         self.assert_refused(self.user("add"), 2, "name the user")
         self.assert_refused(self.user("add", "a", "b", "--no-password"), 2, "Too many arguments")

@@ -81,20 +81,29 @@ static void a_span_of_time_has_its_beginning_but_not_its_end(void **state)
 static bool passes_from(const char *from, const char *line)
 {
     struct ly__audit_filter f = ly__audit_filter_any();
-    ly__audit_filter_from(&f, from);
+    assert_int_equal(ly__audit_filter_from(&f, from), 0);
     return passes_line(&f, line);
 }
 
 static void origins_are_addresses_networks_and_devices(void **state)
 {
     (void)state;
-    static const char *const right[] = {"192.0.2.7", "192.0.2.0/24", "0.0.0.0/0", "12345-67890",
-                                        "tls://192.0.2.7:4711"};
-    static const char *const wrong[] = {"192.0.2.8", "192.0.3.0/24", "::/0", "12345", "192.0.2.7:4711", ""};
+    static const char *const right[] = {"192.0.2.7",   "192.0.2.0/24",         "0.0.0.0/0",
+                                        "12345-67890", "tls://192.0.2.7:4711", "192.0.2.7:4711"};
+    static const char *const wrong[] = {"192.0.2.8", "192.0.3.0/24", "::/0", "12345", "192.0.2.7:4712", ""};
     for (size_t i = 0; i < sizeof right / sizeof *right; i++)
         assert_true(passes_from(right[i], LINE));
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         assert_false(passes_from(wrong[i], LINE));
+}
+
+static void what_is_no_origin_is_refused(void **state)
+{
+    (void)state;
+    static const char *const none[] = {"192.0.2.300", "192.0.2.0/33", "2001:db8::z", "ada", "192.0.2.7:x"};
+    struct ly__audit_filter f = ly__audit_filter_any();
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        assert_int_equal(ly__audit_filter_from(&f, none[i]), LY_EFIELD);
 }
 
 static void origins_may_be_ipv6_and_local(void **state)
@@ -118,6 +127,7 @@ int main(void)
         cmocka_unit_test(results_have_names_and_kinds),
         cmocka_unit_test(a_span_of_time_has_its_beginning_but_not_its_end),
         cmocka_unit_test(origins_are_addresses_networks_and_devices),
+        cmocka_unit_test(what_is_no_origin_is_refused),
         cmocka_unit_test(origins_may_be_ipv6_and_local),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
