@@ -53,6 +53,19 @@ static bool is_before_shell(const char *arg, const struct argp_state *state)
     return state->arg_num == 0 && (comes || ly__host_is(arg));
 }
 
+/* The command without its dashes; if a further word follows, this one may have been meant as the HOST. */
+static void refuse_word(struct argp_state *state, const char *host, const char *arg)
+{
+    const char *next = state->next < state->argc ? state->argv[state->next] : "-";
+    if (host || *next == '-')
+        argp_error(state, "the command stands behind --, as in: lanyard exec %s%s-- %s", host ? host : "",
+                   host ? " " : "", arg);
+    else
+        argp_error(state,
+                   "the command stands behind --, as in: lanyard exec -- %s %s, or: lanyard exec %s -- %s",
+                   arg, next, arg, next);
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct exec *e = state->input;
@@ -78,8 +91,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case ARGP_KEY_ARG:
         if (!e->remote.argv && !e->remote.shell && !is_before_shell(arg, state))
-            argp_error(state, "the command stands behind --, as in: lanyard exec %s%s-- %s",
-                       e->remote.host ? e->remote.host : "", e->remote.host ? " " : "", arg);
+            refuse_word(state, e->remote.host, arg);
         if (state->arg_num > 0)
             argp_error(state, "'%s' is too much: one HOST, and the command behind --", arg);
         e->remote.host = arg;
