@@ -320,6 +320,10 @@ static int find_out(struct ly__get *g)
                     destination);
         return LY_EADDRESS;
     }
+    if (ly__local_is_special(destination)) {
+        ly__cli_say("get", "%s: " LY__NO_ENTRY "; it would be replaced, not written to", destination);
+        return -EINVAL;
+    }
     bool directory = ly__local_is_directory(destination);
     g->into = directory && !g->arguments.becomes;
     struct ly__local local = {.dir = -1};

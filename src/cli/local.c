@@ -48,3 +48,13 @@ bool ly__local_is_directory(const char *path)
     struct stat st;
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
+
+bool ly__local_is_special(const char *path)
+{
+    static const char open_files[] = "/proc/"; /* what /dev/stdout is a link to, whatever that is now */
+    char to[sizeof open_files - 1];
+    struct stat st;
+    if (readlink(path, to, sizeof to) == (ssize_t)sizeof to && memcmp(to, open_files, sizeof to) == 0)
+        return true;
+    return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+}

@@ -24,4 +24,8 @@ void ly__local_close(struct ly__local *l);
 /* Whether a path is a directory, perhaps by a link. */
 bool ly__local_is_directory(const char *path);
 
+/* Whether a path is a device, a pipe or a socket, or leads to one, as /dev/stdout does: a file that is put
+ * there would take its place. */
+bool ly__local_is_special(const char *path);
+
 #endif

@@ -87,6 +87,23 @@ class Program(ProgramCase):
         self.assertEqual((done.returncode, done.stderr), (23, b"lanyard put: /dev/null: no file, directory or link\n"))
         self.assertEqual((os.listdir(self.here), os.listdir(self.root)), ([], ["fifo"]))
 
+    def test_a_device_or_a_pipe_is_not_replaced_by_get(self):
+        self.write("f")
+        (self.root / "f").write_bytes(b"new")
+        fifo, link, out = self.here / "fifo", self.here / "link", self.here / "out"
+        os.mkfifo(fifo)
+        link.symlink_to("fifo")
+        out.symlink_to("/proc/self/fd/1")
+        for path in (fifo, link, out):
+            done = cli("get", self.there("f"), path)
+            self.assertEqual((done.returncode, done.stderr), (
+                2, f"lanyard get: {path}: no file, directory or link; it would be replaced, not written to\n".encode()))
+        self.assertTrue(fifo.is_fifo() and link.is_symlink() and out.is_symlink())
+        other = self.here / "other"
+        other.symlink_to("f")
+        self.run_ok("get", self.there("f"), other)
+        self.assertEqual((other.is_symlink(), other.read_bytes()), (False, b"new"))
+
     def test_ls_puts_no_title_above_what_it_cannot_list(self):
         (self.root / "d").mkdir()
         done = cli("ls", self.there("none"), self.there("d"))
