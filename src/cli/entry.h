@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What ls and stat print of an entry. */
+/* What ls and stat print of an entry, and JSON that a server sent. */
 #ifndef LY_CLI_ENTRY_H
 #define LY_CLI_ENTRY_H
 

@@ -11,6 +11,7 @@
 #include "cli/ask.h"
 #include "cli/client.h"
 #include "cli/command.h"
+#include "cli/entry.h"
 #include "cli/prompt.h"
 #include "cli/state.h"
 #include <errno.h>
@@ -149,7 +150,9 @@ static int print_json(const struct ly__client *c, const char *id, const char *us
         r = ly_buffer_printf(&b, ", \"roles\": %.*s", (int)roles.length, roles.text);
     if (r == 0)
         r = ly_json_close(&b, '}');
-    if (r == 0 && printf("%.*s\n", (int)b.length, ly_buffer_bytes(&b)) < 0)
+    if (r == 0)
+        ly__entry_print_json((struct ly_json){ly_buffer_bytes(&b), b.length});
+    if (r == 0 && ferror(stdout))
         r = -EIO;
     ly_buffer_done(&b);
     return r;

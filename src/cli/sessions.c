@@ -3,6 +3,7 @@
 #include "base/escape.h"
 #include "cli/client.h"
 #include "cli/control.h"
+#include "cli/entry.h"
 #include "cli/group.h"
 #include "cli/number.h"
 #include "cli/user.h"
@@ -63,15 +64,15 @@ static void print_one(struct ly_json s)
     printf("\n");
 }
 
-static void print(const struct ly_buffer *lines)
+/* A line for each of the body's, by this function; those that are no JSON are left out. */
+static void print(const struct ly_buffer *lines, void (*print_one_of)(struct ly_json session))
 {
     const char *at = ly_buffer_bytes(lines), *end = at + lines->length;
-    printf("%8s %-16s %-32s %-20s %7s  %s\n", "SESSION", "USER", "FROM", "SINCE", "IDLE", "DOING");
     while (at < end) {
         const char *stop = memchr(at, '\n', (size_t)(end - at));
         struct ly_json s;
         if (stop && ly_json_check(&s, at, (size_t)(stop - at)) == 0)
-            print_one(s);
+            print_one_of(s);
         at = stop ? stop + 1 : end;
     }
 }
@@ -94,10 +95,9 @@ static int run_list(int argc, char **argv)
     const struct ly__control_request q = {.cmd = "sessions", .user = c.user};
     if (ly__control_ask(c.host, "sessions list", &q, NULL, &body) < 0)
         return LY__EXIT_FAILURE;
-    if (c.json)
-        fwrite(ly_buffer_bytes(&body), 1, body.length, stdout);
-    else
-        print(&body);
+    if (!c.json)
+        printf("%8s %-16s %-32s %-20s %7s  %s\n", "SESSION", "USER", "FROM", "SINCE", "IDLE", "DOING");
+    print(&body, c.json ? ly__entry_print_json : print_one);
     ly_buffer_done(&body);
     return fflush(stdout) != 0 ? LY__EXIT_FAILURE : 0;
 }

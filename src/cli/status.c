@@ -4,6 +4,7 @@
 #include "cli/ask.h"
 #include "cli/command.h"
 #include "cli/control.h"
+#include "cli/entry.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -112,14 +113,13 @@ int ly__cli_status(int argc, char **argv)
     int r = ly__control_ask(c.host, "status", &(struct ly__control_request){.cmd = "status"}, NULL, &body);
     if (r < 0)
         return LY__EXIT_FAILURE;
-    if (c.json) {
-        printf("%.*s\n", (int)body.length, ly_buffer_bytes(&body));
-    } else if (ly_json_check(&json, ly_buffer_bytes(&body), body.length) == 0) {
-        print(json);
-    } else {
+    r = ly_json_check(&json, ly_buffer_bytes(&body), body.length);
+    if (r < 0)
         ly__cli_say("status", "the server's answer is no JSON");
-        r = LY_EJSON;
-    }
+    else if (c.json)
+        ly__entry_print_json(json);
+    else
+        print(json);
     ly_buffer_done(&body);
     return r < 0 || fflush(stdout) != 0 ? LY__EXIT_FAILURE : 0;
 }

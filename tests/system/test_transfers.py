@@ -508,6 +508,14 @@ class HostileServer(unittest.TestCase):
         done = cli("ls", "--json", f"{self.serve_once(tail=frame + frame.replace(b'entry', b'other'))}:x")
         self.assertEqual(done.stdout, b'{"name": "\\u007f\\u009b\\ud83d\\ude00",   "type": "file"}\n')
 
+    def test_what_it_says_of_itself_is_printed_as_json_in_ascii_or_not_at_all(self):
+        cases = (("status", b'{"version": "\x7f\xc2\x9b"}', 0, b'{"version": "\\u007f\\u009b"}\n'), ("status", b"\033[2J", 1, b""),
+                 ("sessions", b'{"user": "\xc2\x9b"}\n\033[2J\n', 0, b'{"user": "\\u009b"}\n'))
+        for command, body, status, shown in cases:
+            with self.subTest(body):
+                done = cli(command, "--json", self.serve_once(({"id": 1, "ok": True}, body)))
+                self.assertEqual((done.returncode, done.stdout), (status, shown))
+
 
 if __name__ == "__main__":
     unittest.main()
