@@ -138,9 +138,9 @@ struct ly_json ly_json_get(struct ly_json object, const char *name)
 
 int ly_json_int(struct ly_json value, int64_t *ret)
 {
-    const char *p = value.text, *end = value.text + value.length;
     if (ly_json_type(value) != LY_JSON_NUMBER)
         return LY_EFIELD;
+    const char *p = value.text, *end = value.text + value.length;
     bool negative = *p == '-';
     uint64_t limit = (uint64_t)INT64_MAX + negative;
     uint64_t n = 0;
