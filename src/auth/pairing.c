@@ -88,10 +88,12 @@ static void look_at_clock(struct moment *m)
     close(fd);
 }
 
+/* One that would live longer than any does is of another clock: of a boot whose id could not be read, or of a
+ * time namespace. */
 static int drop_expired(struct ly__store *store, const struct moment *now)
 {
-    return ly__store_run(store, "DELETE FROM pairings WHERE boot <> ?1 OR expires <= ?2", "ti", now->boot,
-                         now->seconds);
+    return ly__store_run(store, "DELETE FROM pairings WHERE boot <> ?1 OR expires <= ?2 OR expires > ?3",
+                         "tii", now->boot, now->seconds, now->seconds + LY__PAIRING_SECONDS);
 }
 
 /* ---- the table ---- */

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The wall clock of a server jumps: a day back, a year forward. Nobody is dropped, nothing is locked for ever, and only the times that
-are recorded follow. (Codes of pairings live by the wall clock, since the command that makes one is another process than the server.)"""
+are recorded follow."""
 
 import datetime
 import json
@@ -93,6 +93,14 @@ class Jumps(unittest.TestCase):
                 self.assertTrue(0 <= row["idle"] < 600, row)
         self.assertEqual(running.communicate(timeout=PATIENCE)[0], b"")
         self.assertEqual(running.returncode, 0)
+
+    def test_a_code_is_good_whatever_the_clocks_say(self):
+        for off in (YEAR, -DAY):
+            self.jump(off)
+            code = cli("user", "pair", "ann", env=self.there).stdout.decode().split()[-1]  # by this clock; the server has another
+            done = subprocess.run([PROGRAM, "pair", self.host, "--code-stdin"], capture_output=True, timeout=PATIENCE, check=False, text=True,
+                                  input=code + "\n", env=self.here | {"LANYARD_STATE": str(self.folder / f"device{off}")})
+            self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_a_penalty_is_neither_lifted_nor_prolonged(self):
         with socket.create_connection(("127.0.0.1", int(self.host.split(":")[1])), PATIENCE) as s:  # weighs as much as two guesses
