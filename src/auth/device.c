@@ -67,7 +67,7 @@ int ly__device_seen(struct ly__store *store, int64_t device)
         return r == 0 ? -ENOENT : r;
     if (seen <= now && now - seen < SEEN_EVERY) /* a clock that was set back writes anew */
         return 0;
-    r = ly__store_begin(store);
+    r = ly__store_begin_soon(store);
     if (r < 0)
         return r;
     r = ly__store_run(store, "UPDATE devices SET seen = ?2 WHERE id = ?1", "ii", device, now);

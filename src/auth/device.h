@@ -32,7 +32,8 @@ int ly__device_enrol(struct ly__store *store, int64_t user, const uint8_t key[LY
 int ly__device_find(struct ly__store *store, const uint8_t key[LY__DEVICE_KEY], struct ly__user *ret_user,
                     int64_t *ret_device);
 
-/* Note that a device has logged in; writes at most every ten minutes. Returns 0 or -ENOENT. */
+/* Note that a device has logged in; writes at most every ten minutes, and hardly waits for another process
+ * that writes. Returns 0, -ENOENT, -EBUSY. */
 int ly__device_seen(struct ly__store *store, int64_t device);
 
 /* Returns 0 or -ENOENT. */

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Queries on the store, and the changes that are made whole or not at all. */
 #include "auth/store_file.h"
+#include <errno.h>
 #include <lanyard/error.h>
 #include <stdarg.h>
 #include <string.h>
+#include <time.h>
+
+#define PAUSE_MS 10 /* until it is looked again whether another process still writes */
+#define SOON_MS 100 /* for it to end, where what is to be written may be left out */
 
 void ly__store_lock(struct ly__store *store)
 {
@@ -15,13 +20,37 @@ void ly__store_unlock(struct ly__store *store)
     pthread_mutex_unlock(&store->lock);
 }
 
-int ly__store_begin(struct ly__store *store)
+/* -EBUSY: another process is writing. */
+static int try_to_begin(struct ly__store *store)
 {
     ly__store_lock(store);
-    int code = sqlite3_exec(store->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-    if (code != SQLITE_OK)
+    sqlite3_busy_timeout(store->db, 0);
+    int r = ly__store_error(store, sqlite3_exec(store->db, "BEGIN IMMEDIATE", NULL, NULL, NULL));
+    sqlite3_busy_timeout(store->db, store->patience_ms);
+    if (r < 0)
         ly__store_unlock(store);
-    return ly__store_error(store, code);
+    return r;
+}
+
+/* SQLite would wait with our lock held, and all who only read with it. As there, only the pauses count: a
+ * busy machine makes nobody impatient. */
+static int begin(struct ly__store *store, int patience_ms)
+{
+    static const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000};
+    int r;
+    for (int waited = 0; (r = try_to_begin(store)) == -EBUSY && waited < patience_ms; waited += PAUSE_MS)
+        nanosleep(&pause, NULL);
+    return r;
+}
+
+int ly__store_begin(struct ly__store *store)
+{
+    return begin(store, store->patience_ms);
+}
+
+int ly__store_begin_soon(struct ly__store *store)
+{
+    return begin(store, store->patience_ms < SOON_MS ? store->patience_ms : SOON_MS);
 }
 
 int ly__store_end(struct ly__store *store, int result)

@@ -153,13 +153,13 @@ static int configure(struct ly__store *store)
     return 0;
 }
 
-static int open_database(struct ly__store *store, const char *path, int patience_ms)
+static int open_database(struct ly__store *store, const char *path)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_PRIVATECACHE;
     int code = sqlite3_open_v2(path, &store->db, flags, NULL);
     if (code != SQLITE_OK)
         return ly__store_error(store, code);
-    sqlite3_busy_timeout(store->db, patience_ms > 0 ? patience_ms : PATIENCE_MS);
+    sqlite3_busy_timeout(store->db, store->patience_ms);
     return configure(store);
 }
 
@@ -176,7 +176,8 @@ int ly__store_open(struct ly__store **ret_store, const char *directory,
     if (!store)
         return -ENOMEM;
     pthread_mutex_init(&store->lock, NULL);
-    r = open_database(store, path, o->patience_ms);
+    store->patience_ms = o->patience_ms > 0 ? o->patience_ms : PATIENCE_MS;
+    r = open_database(store, path);
     if (r == 0)
         r = ly__schema_upgrade(store, o->iterations ? o->iterations : LY__STORE_ITERATIONS);
     if (r < 0) {

@@ -14,6 +14,7 @@ struct ly__store {
     pthread_mutex_t lock;             /* held while db is used */
     uint8_t secret[LY__STORE_SECRET]; /* what salts and the keys of unknown names are made with */
     uint32_t iterations;              /* of every password in it */
+    int patience_ms;                  /* how long another program is waited for */
 };
 
 /* The newest version of the tables. */
@@ -26,10 +27,11 @@ int ly__schema_upgrade(struct ly__store *store, uint32_t iterations);
 int ly__store_error(const struct ly__store *store, int code);
 
 /* Between these, queries may be made. A change is written as a whole or not at all: end it with what it came
- * to. */
+ * to. While it waits for another process that writes, others of this one go on reading. */
 void ly__store_lock(struct ly__store *store);
 void ly__store_unlock(struct ly__store *store);
-int ly__store_begin(struct ly__store *store); /* locks if it returns 0 */
+int ly__store_begin(struct ly__store *store);      /* locks if it returns 0 */
+int ly__store_begin_soon(struct ly__store *store); /* the same, for what may be left out: hardly waits */
 int ly__store_end(struct ly__store *store, int result);
 
 /* Bytes as a value of a query, or as a column of its row. */

@@ -146,7 +146,7 @@ int ly__user_remove(struct ly__store *store, const char *name)
 
 int ly__user_logged_in(struct ly__store *store, int64_t id)
 {
-    int r = ly__store_begin(store);
+    int r = ly__store_begin_soon(store);
     if (r < 0)
         return r;
     return end_change(

@@ -59,7 +59,8 @@ int ly__user_find_id(struct ly__store *store, int64_t id, struct ly__user *ret_u
  * the store. */
 int ly__user_each(struct ly__store *store, int (*fn)(void *arg, const struct ly__user *user), void *arg);
 
-/* Note that the user has just logged in. Returns 0 or -ENOENT. */
+/* Note that the user has just logged in. Hardly waits for another process that writes. Returns 0, -ENOENT,
+ * -EBUSY. */
 int ly__user_logged_in(struct ly__store *store, int64_t id);
 
 /*

@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 from peer import PATIENCE, PROGRAM, Server, cli
@@ -220,6 +221,26 @@ class Running(Case):
             self.assertIn("error", answer)  # an attempt that cannot be used up is none
             connection.execute("ROLLBACK")
         self.enter(server)
+
+    def test_nobody_waits_for_a_writer_who_only_wants_in(self):
+        server = self.serve()
+        key = self.certificate()
+        code = cli("user", "pair", "ann", env=server.environment).stdout.decode().split()[-1]
+        slot, *secret = code.split("-")
+        self.assertTrue(self.log_in(server, "pair/" + slot, "".join(secret), certificate=key)[1]["ok"])
+
+        def come(_):
+            connection = Tls(server.port, certificate=key)
+            self.addCleanup(connection.close)
+            return connection.run("echo", "hi")[1]
+
+        with contextlib.closing(sqlite3.connect(server.state / "users.db", isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            begun = time.monotonic()
+            with concurrent.futures.ThreadPoolExecutor(8) as pool:
+                self.assertEqual(list(pool.map(come, range(8))), [b"hi\n"] * 8)
+            self.assertLess(time.monotonic() - begun, 20)  # each notes when the device was seen: one after another would wait for 5 s
+            connection.execute("ROLLBACK")
 
     def test_a_store_that_is_damaged_meanwhile_lets_in_nobody_who_is_not(self):
         server = self.serve()

@@ -5,8 +5,11 @@
 #include "temporary.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <lanyard/clock.h>
 #include <lanyard/error.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -211,6 +214,128 @@ static void a_store_that_another_process_has_locked_is_reported_as_busy(void **s
     sqlite3_close(db);
     u = (struct ly__user){.name = "bob"};
     assert_int_equal(ly__user_add(store, &u, NULL), 0);
+    ly__store_close(store);
+}
+
+/* ---- while another process writes ---- */
+
+#define PATIENCE_MS 30000
+
+/* A process of its own, and the socket by which it is told to begin to write, says that it has, and learns
+ * from its end that it is to stop. */
+struct writer {
+    pid_t pid;
+    int sock;
+};
+
+static int write_when_told(int sock)
+{
+    sqlite3 *db;
+    char path[128], byte;
+    path_of(path, sizeof path, LY__STORE_FILE);
+    if (read(sock, &byte, 1) != 1 || sqlite3_open(path, &db) != SQLITE_OK ||
+        sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK || write(sock, &byte, 1) != 1)
+        return 1;
+    return read(sock, &byte, 1) == 0 ? 0 : 1;
+}
+
+/* While no store is open here: SQLite's books of a file's locks must not come to a child. */
+static struct writer fork_writer(void)
+{
+    int pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    struct writer w = {.pid = fork(), .sock = pair[0]};
+    assert_true(w.pid >= 0);
+    if (w.pid == 0) {
+        close(pair[0]);
+        _exit(write_when_told(pair[1]));
+    }
+    close(pair[1]);
+    return w;
+}
+
+static void begin_to_write(const struct writer *w)
+{
+    char byte = 1;
+    assert_int_equal(write(w->sock, &byte, 1), 1);
+    assert_int_equal(read(w->sock, &byte, 1), 1);
+}
+
+static void stop_writing(const struct writer *w)
+{
+    int status;
+    close(w->sock);
+    assert_int_equal(waitpid(w->pid, &status, 0), w->pid);
+    assert_int_equal(status, 0);
+}
+
+static struct ly__store *open_patient_store(void)
+{
+    struct ly__store *store = NULL;
+    struct ly__store_options o = QUICK_STORE;
+    o.patience_ms = PATIENCE_MS;
+    assert_int_equal(ly__store_open(&store, folder, &o), 0);
+    return store;
+}
+
+/* A change on a thread of its own. */
+struct change {
+    struct ly__store *store;
+    _Atomic int64_t began;
+    atomic_bool ended;
+    int result;
+};
+
+static void *remove_ada(void *arg)
+{
+    struct change *c = arg;
+    c->began = ly_now();
+    c->result = ly__user_remove(c->store, "ada");
+    c->ended = true;
+    return NULL;
+}
+
+static void who_reads_does_not_wait_behind_who_waits_for_another_process(void **state)
+{
+    (void)state;
+    struct ly__user u;
+    pthread_t thread;
+    int64_t now;
+    struct writer w = fork_writer();
+    struct change c = {.store = open_patient_store()};
+    add_user(c.store, "ada");
+    begin_to_write(&w);
+    assert_int_equal(pthread_create(&thread, NULL, remove_ada, &c), 0);
+    do { /* until the change has been waiting for a while */
+        now = ly_now();
+        assert_int_equal(ly__user_find(c.store, "ada", &u), 0);
+    } while (c.began == 0 || now < c.began + INT64_C(200000000));
+    assert_false(c.ended);
+    stop_writing(&w);
+    pthread_join(thread, NULL);
+    assert_int_equal(c.result, 0); /* it has come to its turn */
+    assert_int_equal(ly__user_find(c.store, "ada", &u), -ENOENT);
+    ly__store_close(c.store);
+}
+
+static void a_login_is_not_noted_rather_than_held_up_by_another_process(void **state)
+{
+    (void)state;
+    static const uint8_t key[LY__DEVICE_KEY] = {1};
+    struct ly__user u;
+    struct writer w = fork_writer();
+    struct ly__store *store = open_patient_store();
+    add_user(store, "ada");
+    assert_int_equal(ly__user_find(store, "ada", &u), 0);
+    assert_int_equal(ly__device_enrol(store, u.id, key, "laptop"), 0);
+    begin_to_write(&w);
+    int64_t began = ly_now();
+    assert_int_equal(ly__user_logged_in(store, u.id), -EBUSY);
+    assert_int_equal(ly__device_seen(store, 1), -EBUSY);
+    assert_true(ly_now() - began < PATIENCE_MS * INT64_C(1000000));
+    stop_writing(&w);
+    assert_int_equal(ly__user_logged_in(store, u.id), 0);
+    assert_int_equal(ly__device_seen(store, 1), 0);
     ly__store_close(store);
 }
 
@@ -524,6 +649,8 @@ int main(void)
         TEST(a_database_of_another_program_is_refused),
         TEST(a_damaged_store_is_refused_whichever_page_is_hit),
         TEST(a_store_that_another_process_has_locked_is_reported_as_busy),
+        TEST(who_reads_does_not_wait_behind_who_waits_for_another_process),
+        TEST(a_login_is_not_noted_rather_than_held_up_by_another_process),
         TEST(a_store_that_is_somebody_elses_is_refused),
         TEST(a_store_that_cannot_be_written_is_refused),
         TEST(a_store_of_an_older_version_is_upgraded_with_all_that_is_in_it),
