@@ -57,6 +57,9 @@ struct ly__entry *ly__decider_session(struct ly__decider *d, uint64_t number, co
  * have. Before ly__decider_disown. */
 void ly__decider_blame(struct ly__decider *d, const void *owner, uint64_t session);
 
+/* The same, of a session that had ended: its peer is charged. */
+void ly__decider_blame_ended(struct ly__decider *d, uint64_t session, const struct ly_address *peer);
+
 /* End all sessions of owner. */
 void ly__decider_disown(struct ly__decider *d, const void *owner);
 

@@ -75,6 +75,15 @@ void ly__decider_blame(struct ly__decider *d, const void *owner, uint64_t sessio
         ly__sessions_each(&d->sessions, blame_one, &b);
 }
 
+void ly__decider_blame_ended(struct ly__decider *d, uint64_t session, const struct ly_address *peer)
+{
+    char from[LY_ADDRESS_TEXT];
+    ly_address_format(peer, from, sizeof from);
+    ly__penalties_add(d->penalties, peer, LY__OFFENCE_CRASH, ly_now());
+    ly_log(LY_LOG_WARNING, "crew", "a worker crashed at what was left of a session",
+           LY_INT("session", (int64_t)session), LY_STR("from", from));
+}
+
 struct choice {
     const void *owner;
     int64_t now;

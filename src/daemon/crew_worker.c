@@ -2,8 +2,9 @@
 /*
  * A worker that ends is started again, at once the first time and then ever more slowly, as long as it does
  * not live long. Those who were served by it lose their connections. If it crashed, the session that it named
- * with its last words is charged; if it named none, or was ended for what it asked, whoever had not logged in
- * yet is, since one of them has most likely done it, and all of them can come again.
+ * with its last words is charged, also one that had just ended; if it named none, or was ended for what it
+ * asked, whoever had not logged in yet is, since one of them has most likely done it, and all of them can
+ * come again.
  */
 #include "daemon/crew_internal.h"
 #include "daemon/relay.h"
@@ -94,6 +95,17 @@ static bool is_crash(int status)
     return false;
 }
 
+/* Charge who made it crash, or ask for what it may not have. */
+static void blame(const struct ly__crew_worker *w, bool has_crashed)
+{
+    uint64_t session = has_crashed ? w->monitor.faulty : 0;
+    const struct ly__ended *ended = ly__monitor_ended(&w->monitor, session);
+    if (ended)
+        ly__decider_blame_ended(w->crew->decider, session, &ended->peer);
+    else
+        ly__decider_blame(w->crew->decider, &w->monitor, session);
+}
+
 /* Start one whose log is relayed until it has ended. */
 static int start(struct ly__crew_worker *w, int channel, struct ly_pipe **ret_end)
 {
@@ -146,7 +158,7 @@ static int live(struct ly__crew_worker *w)
     ly_shutdown(w->monitor.channel.sock, SHUT_RDWR); /* it may be waiting for what did not come */
     int status = end ? reap(w, end, r == LY_EREFUSED) : 0;
     if (r == LY_EREFUSED || is_crash(status))
-        ly__decider_blame(w->crew->decider, &w->monitor, r == LY_EREFUSED ? 0 : w->monitor.faulty);
+        blame(w, r != LY_EREFUSED);
     tell_end(w, r, status);
     ly__decider_disown(w->crew->decider, &w->monitor);
     ly__monitor_close(&w->monitor);

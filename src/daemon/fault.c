@@ -25,12 +25,6 @@ void ly__fault_name(uint64_t session)
     ly_set_name(name);
 }
 
-void ly__fault_forget(void)
-{
-    if (strncmp(ly_name(), NAME, sizeof NAME - 1) == 0)
-        ly_set_name("after a session");
-}
-
 /* Nothing here but what a handler may do (signal-safety(7)): copying, and one send. */
 static void tell(void)
 {

@@ -13,10 +13,7 @@
  * before. In the loop, whose thread has a stack for such handlers. Returns 0 or -errno. */
 int ly__fault_watch(int channel_fd);
 
-/* The calling task works for this session. */
+/* The calling task works for this session, and for what is left of it behind its end. */
 void ly__fault_name(uint64_t session);
-
-/* The calling task, if it works for a session, does no more: the supervisor is about to hear of its end. */
-void ly__fault_forget(void);
 
 #endif

@@ -187,12 +187,29 @@ static int run_note(struct task *t)
     return 0;
 }
 
+/* What it has used is freed behind its end: a worker that crashes at that names it still. */
+static void remember(struct ly__monitor *m, uint64_t session)
+{
+    const struct ly__entry *e = ly__decider_session(m->decider, session, m);
+    m->ended[m->nended++ % LY__MONITOR_ENDED] = (struct ly__ended){session, e->peer};
+}
+
+const struct ly__ended *ly__monitor_ended(const struct ly__monitor *m, uint64_t session)
+{
+    for (size_t i = 0; i < LY__MONITOR_ENDED; i++) {
+        if (session && m->ended[i].session == session)
+            return &m->ended[i];
+    }
+    return NULL;
+}
+
 static int run_end(struct task *t)
 {
     struct ly__authority *a = &t->monitor->decider->authority;
     int64_t result = 0;
     if (ly_json_int(ly_json_get(t->json, "result"), &result) < 0)
         return LY_EFIELD;
+    remember(t->monitor, t->session);
     a->calls->end(a, t->session, (int)result);
     t->monitor->sessions--;
     return 0;
@@ -264,7 +281,7 @@ static const struct rule {
     {"spend", LY__LOGGED_IN, true, run_spend},
     {"note", LY__LOGGED_IN, false, run_note},
     {"end", LY__CONNECTED | LY__STRANGER | LY__LOGGED_IN, false, run_end},
-    {"fault", LY__CONNECTED | LY__STRANGER | LY__LOGGED_IN, false, run_fault},
+    {"fault", LY__CONNECTED | LY__STRANGER | LY__LOGGED_IN | LY__OVER, false, run_fault},
     {"kill", 0, false, run_kill},
     {"free", 0, false, run_free},
     {"report", 0, false, run_report},
@@ -300,6 +317,8 @@ static int check_session(struct task *t)
         return ly__monitor_refuse(m, t->rule->name, "without a session");
     t->session = (uint64_t)session;
     struct ly__entry *e = ly__decider_session(m->decider, t->session, m);
+    if (!e && (t->rule->states & LY__OVER) && ly__monitor_ended(m, t->session))
+        return 0;
     if (!e)
         return ly__monitor_refuse(m, t->rule->name, "for a session that is not this worker's");
     if (!(e->state & t->rule->states))

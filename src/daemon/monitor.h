@@ -12,6 +12,14 @@
 #include "daemon/report.h"
 #include <lanyard/log.h>
 
+#define LY__MONITOR_ENDED 16 /* sessions that are remembered behind their end */
+
+/* A session that has ended, and whose it was. */
+struct ly__ended {
+    uint64_t session; /* 0: none */
+    struct ly_address peer;
+};
+
 struct ly__monitor {
     struct ly__decider *decider;
     struct ly__channel channel;
@@ -23,6 +31,8 @@ struct ly__monitor {
     struct ly__reported reported;
     struct ly__counters *counters; /* what it reports is added to these; borrowed; NULL: to none */
     size_t telling;                /* tasks that are telling it something */
+    struct ly__ended ended[LY__MONITOR_ENDED]; /* those that ended last */
+    size_t nended;                             /* so far */
     uint64_t faulty;   /* the session whose work crashed it, by its own last words; 0: it said none */
     char offence[128]; /* what it did that it may not; "" */
 };
@@ -51,6 +61,9 @@ int ly__monitor_send(struct ly__monitor *m, struct ly_buffer *b, const int *fds,
 
 /* End it for what it does: "%s: %s" of who and why is its offence. Returns LY_EREFUSED. */
 int ly__monitor_refuse(struct ly__monitor *m, const char *who, const char *why);
+
+/* One of those that ended last; NULL: it is not. */
+const struct ly__ended *ly__monitor_ended(const struct ly__monitor *m, uint64_t session);
 
 /* The table of what may be said: the i-th row's message, the states of a session in which it may be (0: it
  * names no session), and whether it is answered. Returns NULL behind the last. For the tests. */

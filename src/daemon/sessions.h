@@ -24,6 +24,7 @@ enum ly__session_state {
     LY__CONNECTED = 1, /* nothing: its peer has only connected */
     LY__STRANGER = 2,  /* it has begun, and its peer is not known */
     LY__LOGGED_IN = 4,
+    LY__OVER = 8, /* it is in no books any more, and who served it may be busy with what is left of it */
 };
 
 struct ly__entry {

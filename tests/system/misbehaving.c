@@ -79,6 +79,13 @@ static int stop(const struct scene *s)
     abort();
 }
 
+/* As if at what is left of the session behind its end. */
+static int stop_late(const struct scene *s)
+{
+    s->asker->authority.calls->end(&s->asker->authority, s->session, 0);
+    abort();
+}
+
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Winfinite-recursion"
 static int fill_stack(volatile char *above)
@@ -268,7 +275,7 @@ static const struct {
     {"gift", give_descriptor}, {"log", write_log},          {"note", note_all},
     {"steal", steal},          {"large", say_too_much},     {"nonsense", say_nonsense},
     {"flood", flood},          {"close", hang_up},          {"claim", claim_key},
-    {"replay", replay_proof},
+    {"replay", replay_proof},  {"late", stop_late},
 };
 
 /* ---- the scene ---- */

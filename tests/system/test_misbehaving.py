@@ -152,13 +152,14 @@ class Misbehaving(unittest.TestCase):
                 self.assertEqual(self.count_logins(server), logins)
 
     def test_a_crash_is_charged_to_the_session_that_did_it_alone(self):
-        for deed in ("fault", "abort", "overflow"):
+        for deed, line in (("fault", "a worker crashed at the work for a session"), ("abort", "a worker crashed at the work for a session"),
+                           ("overflow", "a worker crashed at the work for a session"), ("late", "a worker crashed at what was left of a session")):
             with self.subTest(deed):
                 server = self.serve("--workers", "1")
-                innocent = socket.create_connection(("127.0.0.1", server.port), PATIENCE, (INNOCENT, 0))
+                innocent = Tls(server.port, source=INNOCENT)  # who says nothing would be with no worker
                 self.addCleanup(innocent.close)
                 self.do(server, deed)
-                log = server.wait_for("a worker crashed at the work for a session")
+                log = server.wait_for(line)
                 self.assertIn(f'from=tcp://{GUILTY}:', log.replace('"', ""))
                 self.assertTrue(self.is_refused(server, GUILTY))
                 self.assertFalse(self.is_refused(server, INNOCENT))

@@ -36,8 +36,8 @@ class Closed(Exception):
 class Tls:
     """A TLS connection to a port of this machine; certificate: the name of a PEM file with key and certificate."""
 
-    def __init__(self, port, certificate=None, at_most=None):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+    def __init__(self, port, certificate=None, at_most=None, source=""):
+        self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE, (source, 0))
         self.socket.settimeout(None)  # OpenSSL waits in its own calls
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", PATIENCE, 0))
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", PATIENCE, 0))

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The worker's side of the channel; the test is the supervisor, by the other end. */
 #include "daemon/asker.h"
-#include "daemon/fault.h"
 #include "tasks.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -270,28 +269,6 @@ static void without_a_supervisor_nobody_waits_for_an_answer(void **state)
     assert_int_equal(in_loop(supervisor_goes), 0);
 }
 
-static int names(void *arg)
-{
-    (void)arg;
-    CHECK(begin_asking() == 0);
-    ly_set_name("another's");
-    asker.authority.calls->end(&asker.authority, 7, 0);
-    CHECK(strcmp(ly_name(), "another's") == 0);
-    ly__fault_name(8);
-    CHECK(strcmp(ly_name(), "session 8") == 0);
-    asker.authority.calls->end(&asker.authority, 8, 0);
-    CHECK(strcmp(ly_name(), "after a session") == 0);
-    int r = end_asking();
-    return r == -ECONNRESET ? 0 : r; /* what was told lies there unread */
-}
-
-/* A number that was given back may not be said, not even as last words. */
-static void behind_its_end_a_session_is_not_named_in_a_crash(void **state)
-{
-    (void)state;
-    assert_int_equal(in_loop(names), 0);
-}
-
 static int answer_late(void *arg)
 {
     (void)arg;
@@ -496,7 +473,6 @@ int main(void)
         cmocka_unit_test(answers_in_any_order_find_who_asked),
         cmocka_unit_test(what_answers_nothing_ends_the_channel_and_all_who_wait),
         cmocka_unit_test(without_a_supervisor_nobody_waits_for_an_answer),
-        cmocka_unit_test(behind_its_end_a_session_is_not_named_in_a_crash),
         cmocka_unit_test(who_is_cancelled_still_waits_for_the_answer),
         cmocka_unit_test(a_command_of_the_supervisors_is_used_as_ones_own),
         cmocka_unit_test(a_command_has_ended_when_the_supervisor_has),

@@ -3,6 +3,7 @@
 #include "supervised.h"
 
 #include "../handshakes.h"
+#include <arpa/inet.h>
 #include <signal.h>
 
 static struct supervised s;
@@ -21,7 +22,7 @@ static const struct {
     {"spend", ",\"bytes\":1", LY__LOGGED_IN},
     {"note", ",\"what\":\"get\",\"object\":\"a\",\"result\":0,\"exit\":-1,\"began\":1", LY__LOGGED_IN},
     {"end", ",\"result\":0", LY__CONNECTED | LY__STRANGER | LY__LOGGED_IN},
-    {"fault", "", LY__CONNECTED | LY__STRANGER | LY__LOGGED_IN},
+    {"fault", "", LY__CONNECTED | LY__STRANGER | LY__LOGGED_IN | LY__OVER},
     {"kill", ",\"child\":1,\"signal\":15", 0},
     {"free", ",\"child\":1", 0},
     {"report", ",\"requests\":1,\"received\":2,\"sent\":3,\"busy\":[]", 0},
@@ -46,9 +47,9 @@ static void the_table_is_the_one_that_is_tested(void **state)
 /* The rows of the documentation's table, in its words. */
 static void print_row(char *out, size_t size, const char *name, unsigned states, bool asks)
 {
-    static const char *const names[] = {"connected", "stranger", "logged in"};
+    static const char *const names[] = {"connected", "stranger", "logged in", "over"};
     size_t n = (size_t)snprintf(out, size, "| `%s` | ", name);
-    for (unsigned i = 0, bit = 1; i < 3; i++, bit *= 2) {
+    for (unsigned i = 0, bit = 1; i < 4; i++, bit *= 2) {
         if (states & bit)
             n += (size_t)snprintf(out + n, size - n, "%s%s", states & (bit - 1) ? ", " : "", names[i]);
     }
@@ -680,6 +681,41 @@ static void the_last_words_name_the_session_that_crashed_it(void **state)
     assert_int_equal(in_loop(last_words), 0);
 }
 
+static int end_one(void)
+{
+    unsigned long number = (unsigned long)connect_session(&s, LY__STRANGER);
+    CHECK(say(&s, "{\"do\":\"end\",\"session\":%lu,\"result\":0}", number) == 0);
+    return (int)number;
+}
+
+static int last_words_of_one_that_is_over(void *arg)
+{
+    (void)arg;
+    CHECK(supervise(&s) == 0);
+    int first = end_one(), last = end_one();
+    CHECK(say(&s, "{\"do\":\"fault\",\"session\":%d}", first) == 0);
+    CHECK(say(&s, "{\"do\":\"fault\",\"session\":%d}", last) == 0);
+    CHECK(unsupervise(&s) == 0);
+    CHECK(s.monitor.faulty == (uint64_t)last);
+    const struct ly__ended *e = ly__monitor_ended(&s.monitor, s.monitor.faulty);
+    CHECK(e && e->peer.u.in.sin_addr.s_addr == htonl(0xC0000201));
+
+    CHECK(supervise(&s) == 0);
+    first = end_one();
+    for (int i = 0; i < LY__MONITOR_ENDED; i++)
+        CHECK(end_one() > 0);
+    CHECK(say(&s, "{\"do\":\"fault\",\"session\":%d}", first) == 0); /* too long ago to be one's own */
+    CHECK(await_refusal(&s) == LY_EREFUSED);
+    CHECK(strcmp(s.monitor.offence, "fault: for a session that is not this worker's") == 0);
+    return 0;
+}
+
+static void the_last_words_may_name_one_of_the_sessions_that_ended_last(void **state)
+{
+    (void)state;
+    assert_int_equal(in_loop(last_words_of_one_that_is_over), 0);
+}
+
 static void only_the_named_session_is_charged(void **state)
 {
     (void)state;
@@ -725,6 +761,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_flood_of_messages_leaves_the_others_their_turns),
         cmocka_unit_test(a_worker_that_does_not_read_is_ended),
         cmocka_unit_test(the_last_words_name_the_session_that_crashed_it),
+        cmocka_unit_test(the_last_words_may_name_one_of_the_sessions_that_ended_last),
         cmocka_unit_test(only_the_named_session_is_charged),
     };
     certificate_make(&machine, "DNS:machine", NULL, 30);
