@@ -369,6 +369,36 @@ static void a_flood_of_messages_leaves_the_others_their_turns(void **state)
     assert_int_equal(in_loop(flooded), 0);
 }
 
+#define LOGINS 512 /* twice as many questions as a worker may have open */
+
+static int failing_logins(void *arg)
+{
+    size_t denied = 0;
+    (void)arg;
+    CHECK(supervise(&s) == 0);
+    for (int i = 0; i < 20; i++) /* without a name, too, the answers come ever later */
+        ly__failures_note(failures, "", ly_now() / 1000000);
+    unsigned long n = (unsigned long)connect_session(&s, LY__LOGGED_IN);
+    for (int i = 0; i < LOGINS; i++)
+        CHECK(say(&s,
+                  "{\"ask\":1,\"do\":\"login\",\"session\":%lu,\"mechanism\":\"SCRAM-SHA-256-PLUS\","
+                  "\"data\":\"n,,\"}",
+                  (unsigned long)connect_session(&s, LY__STRANGER)) == 0);
+    CHECK(say(&s, "{\"ask\":2,\"do\":\"allow\",\"session\":%lu,\"what\":\"get\"}", n) == 0);
+    for (; hear(&s) > 0 && number_in(&s, "answer") == 1; denied++)
+        CHECK(number_in(&s, "result") == LY_EDENIED);
+    CHECK(number_in(&s, "answer") == 2 && number_in(&s, "result") == 0);
+    CHECK(denied < LOGINS / 2);
+    CHECK(unsupervise(&s) == 0);
+    return 0;
+}
+
+static void logins_that_fail_keep_nobody_else_of_the_worker_waiting(void **state)
+{
+    (void)state;
+    assert_int_equal(in_loop(failing_logins), 0);
+}
+
 static int silent_reader(void *arg)
 {
     int r = 0;
@@ -482,6 +512,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_session_that_ended_before_it_was_handed_over_is_forgotten_without_harm),
         cmocka_unit_test(a_session_that_was_told_to_end_gets_nothing_more_and_is_missed_if_it_stays),
         cmocka_unit_test(a_flood_of_messages_leaves_the_others_their_turns),
+        cmocka_unit_test(logins_that_fail_keep_nobody_else_of_the_worker_waiting),
         cmocka_unit_test(a_worker_that_does_not_read_is_ended),
         cmocka_unit_test(the_last_words_name_the_session_that_crashed_it),
         cmocka_unit_test(the_last_words_may_name_one_of_the_sessions_that_ended_last),
