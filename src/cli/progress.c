@@ -219,7 +219,13 @@ void ly__progress_unwritten(struct ly__progress *p, int error, const char *where
 {
     char text[256];
     bool system = error < 0 && error > LY_EEOF; /* else the text says enough */
-    (void)snprintf(text, sizeof text, "cannot be written %s: %s", where, ly_error_text(error));
+    if (error == -EBUSY)
+        (void)snprintf(text, sizeof text,
+                       "busy %s: another transfer is writing it (then try again when that has ended), or "
+                       "something is mounted on it",
+                       where);
+    else
+        (void)snprintf(text, sizeof text, "cannot be written %s: %s", where, ly_error_text(error));
     ly__progress_failed(p, error, system ? text : NULL, path);
 }
 

@@ -290,6 +290,18 @@ static int send_sources(struct put *p)
     return r < 0 ? r : end(&p->target);
 }
 
+/*
+ * What the system still holds of ours would go to the server after our end, as slowly as the server takes it,
+ * and keep it busy with the file. If we are killed the connection is to be cut instead: then the file can be
+ * resumed at once.
+ */
+static void cut_at_end(struct ly_sock *sock, bool cut)
+{
+    struct linger linger = {.l_onoff = cut};
+    if (ly_sock_family(sock) != AF_UNIX)
+        (void)ly_sock_set_option(sock, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+}
+
 /* Send while a task receives. Returns 0 or an error that was said. */
 static int transfer(struct put *p)
 {
@@ -301,6 +313,7 @@ static int transfer(struct put *p)
     r = ly_scope_open(&scope, &(struct ly_scope_options){.name = "put"});
     if (r < 0)
         return r;
+    cut_at_end(ly_stream_sock(p->target.client.stream), true);
     r = ly_async(scope, &answers, take_answers, p);
     if (r == 0) {
         int sent = send_sources(p);
@@ -310,6 +323,8 @@ static int transfer(struct put *p)
         }
         r = ly_await(answers, NULL);
     }
+    if (r >= 0)
+        cut_at_end(ly_stream_sock(p->target.client.stream), false);
     ly_scope_close(scope);
     return r < 0 ? r : 0;
 }

@@ -4,14 +4,36 @@
 #include <lanyard/clock.h>
 #include <lanyard/error.h>
 #include <lanyard/fiber.h>
+#include <poll.h>
 
+#define MS INT64_C(1000000)
+#define LOOK_NS (500 * MS) /* how often somebody who waits is looked after */
 #define PAY_LEAST 65536
 #define END_MAX 32 /* bytes that end a frame's header */
+
+/* Nothing will ever be read from, or sent to, such a peer; it may still wait for what it sent before. */
+static bool is_gone(const struct ly__session *s)
+{
+    struct pollfd p = {.fd = ly_sock_fileno(s->sock)}; /* POLLHUP and POLLERR are told without being asked */
+    return poll(&p, 1, 0) > 0;
+}
+
+/* Wait until what was paid is due, but not for a connection that is no more: its session would keep the file,
+ * and the place among the user's sessions, all the while. */
+static void wait_until_due(const struct ly__session *s)
+{
+    int64_t due = s->due; /* what another task pays meanwhile is its own to wait for */
+    int r = 0;
+    for (int64_t left; r == 0 && (left = due - ly_now()) > 0 && !is_gone(s);)
+        r = ly_sleep(left < LOOK_NS ? (left + MS - 1) / MS : LOOK_NS / MS);
+    /* cancelled: the next call that waits says so */
+}
 
 /*
  * A user with a limit pays for what all their sessions move. Bytes are paid for by the twentieth of a second,
  * or 64 KiB, at once, not one by one. Of the tasks of a session one pays, and all of them wait until what was
- * paid is due; so nothing more is read from, or sent to, who is too fast.
+ * paid is due; so nothing more is read from, or sent to, who is too fast. A transfer begins by asking (it has
+ * moved 0 bytes): to come again with another connection does not make anybody faster.
  */
 static void pay(struct ly__session *s, int64_t bytes)
 {
@@ -20,7 +42,7 @@ static void pay(struct ly__session *s, int64_t bytes)
     if (s->grant.bandwidth <= 0)
         return;
     s->unpaid += bytes;
-    if (!s->paying && s->unpaid >= enough) {
+    if (!s->paying && (bytes == 0 || s->unpaid >= enough)) {
         int64_t now = s->unpaid;
         s->unpaid = 0;
         s->paying = true;
@@ -28,9 +50,7 @@ static void pay(struct ly__session *s, int64_t bytes)
         s->paying = false;
         s->due = ms > 0 ? ly_deadline(ms) : 0;
     }
-    int64_t left = s->due - ly_now();
-    if (left > 0)
-        (void)ly_sleep((left + 999999) / 1000000); /* cancelled: the next call that waits says so */
+    wait_until_due(s);
 }
 
 void ly__session_received(struct ly__session *s, int64_t bytes)

@@ -347,13 +347,33 @@ class Put(FilesCase):
         for path in ("f", "none/f", ""):
             self.assertEqual(ask({"cmd": "partial", "id": 1, "path": path}), {"id": 1, "ok": True, "offset": 0})
 
-    def test_two_transfers_to_one_file_do_not_mix(self):
+    def hold(self):
+        """A transfer to f that has its file, and goes no further."""
         first = self.connect()
         first.ask({"cmd": "put", "id": 1, "path": "f"})
         text = json.dumps({"id": 1, "path": "", "type": "file", "size": len(BIG)}).encode()
         first.send_bytes(struct.pack("<i", len(text)) + text + BIG[:180000])
-        while not litter(self.root):  # the first has it once its file is there
+        while not litter(self.root):
             os.sched_yield()
+        return first
+
+    def test_a_transfer_waits_for_one_that_ends(self):
+        first, second, third = self.hold(), self.connect(), self.connect()
+        second.ask({"cmd": "put", "id": 1, "path": "f"})
+        second.send({"id": 1, "path": "", "type": "file"}, BIG)
+        second.send({"id": 1, "xxh3": xxh3(BIG)})
+        second.send({"id": 1, "end": True})
+        third.send({"cmd": "partial", "id": 3, "path": "f"})
+        for waiting in (second, third):
+            self.assertEqual(select.select([waiting.socket], [], [], 0.3)[0], [])
+        first.close()
+        self.assertEqual(second.receive()[0], {"id": 1, "ok": True, "files": 1, "bytes": len(BIG), "failed": 0})
+        self.assertIn(third.receive()[0].get("offset"), (0, 180000))
+        self.assertEqual((self.root / "f").read_bytes(), BIG)
+        self.assertEqual(litter(self.root), [])
+
+    def test_two_transfers_to_one_file_do_not_mix(self):
+        first = self.hold()
         errors, _ = self.put("f", ({"id": 1, "path": "", "type": "file"}, BIG), ({"id": 1, "xxh3": xxh3(BIG)}, b""))
         self.assertEqual(errors[0]["error"], "EBUSY")
         first.send_bytes(BIG[180000:])
@@ -364,12 +384,7 @@ class Put(FilesCase):
 
     def test_a_link_leaves_a_file_that_is_arriving_alone(self):
         self.write("f", b"old")
-        first = self.connect()
-        first.ask({"cmd": "put", "id": 1, "path": "f"})
-        text = json.dumps({"id": 1, "path": "", "type": "file", "size": len(BIG)}).encode()
-        first.send_bytes(struct.pack("<i", len(text)) + text + BIG[:180000])
-        while not litter(self.root):
-            os.sched_yield()
+        first = self.hold()
         errors, _ = self.put("f", ({"id": 1, "path": "", "type": "link", "target": "x"}, b""))
         self.assertEqual((errors, os.readlink(self.root / "f")), ([], "x"))
         first.send_bytes(BIG[180000:])

@@ -2,6 +2,7 @@
 """The commands over the network: TLS, the server's key, logging in, pairing, and each way in which that fails."""
 
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
@@ -755,6 +756,35 @@ class RealServers(ClientCase):
         shown = self.lanyard("put", "--json", str(self.folder / "big"), f"ann@{self.server.host}:")
         self.assertEqual(json.loads(shown.splitlines()[-1])["bytes"], 1_000_000)
         self.assertEqual((self.server.root / "big").read_bytes(), data)
+
+    def kill_a_put(self, user, megabytes):
+        """A put of "big" whose client is killed once the server, which is to take it slowly, has begun with it."""
+        self.meet()
+        (self.folder / "big").write_bytes(os.urandom(megabytes << 20))
+        partial = self.server.root / ".big.lanyard-partial"
+        arguments = ["put", "--json", str(self.folder / "big"), f"{user}@{self.server.host}:"]
+        client = subprocess.Popen([PROGRAM, *arguments], env=self.environment, stdout=subprocess.DEVNULL)
+        while client.poll() is None and (not partial.exists() or partial.stat().st_size == 0):
+            os.sched_yield()
+        client.kill()
+        self.assertEqual(client.wait(), -signal.SIGKILL)
+        return partial, arguments
+
+    def test_a_put_that_is_repeated_at_once_goes_on_where_it_was_killed(self):
+        self.server.add_user("slow", "read,write", "--bandwidth", "6M")
+        _, arguments = self.kill_a_put("slow", 16)
+        last = json.loads(self.lanyard(*arguments).splitlines()[-1])
+        self.assertEqual((last["files"], last["failed"]), (1, 0))
+        self.assertLess(last["bytes"], 16 << 20)
+        self.assertEqual((self.server.root / "big").read_bytes(), (self.folder / "big").read_bytes())
+
+    def test_who_is_held_back_and_gone_holds_nothing(self):
+        self.server.add_user("slowest", "read,write", "--bandwidth", "8K")
+        partial, _ = self.kill_a_put("slowest", 16)
+        began = time.monotonic()
+        with open(partial, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        self.assertLess(time.monotonic() - began, 30)  # of the minute and more that is left to pay for
 
     def test_the_password_is_asked_for_once_for_all_connections_of_a_command(self):
         self.meet()

@@ -22,7 +22,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <lanyard/clock.h>
 #include <lanyard/error.h>
+#include <lanyard/fiber.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +36,8 @@
 #define SUFFIX ".lanyard-partial"
 #define KEPT_OF_LONG 200 /* bytes of a long name that its temporary name shows */
 #define ATTEMPTS 8       /* to own the file, while others come and go */
+#define PATIENCE_MS 5000 /* of a transfer, for all its files; a lock that is released tells nobody */
+#define PAUSE_MS 50
 
 #define OPEN_FLAGS (O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
 
@@ -165,6 +169,13 @@ int ly__partial_resume(struct ly__partial *p, int dir, const char *name, int64_t
         return 0;
     let_go(p);
     return LY_ECHANGED;
+}
+
+int ly__partial_await(int64_t *until)
+{
+    if (*until == 0)
+        *until = ly_deadline(PATIENCE_MS);
+    return ly_now() < *until ? ly_sleep(PAUSE_MS) : -EBUSY;
 }
 
 int ly__partial_write(const struct ly__partial *p, const void *bytes, size_t n, int64_t offset)

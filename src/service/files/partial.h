@@ -37,6 +37,16 @@ int ly__partial_create(struct ly__partial *p, int dir, const char *name, mode_t 
  * LY_ECHANGED (there is none, or of another length), -EBUSY, or an error of openat(2). */
 int ly__partial_resume(struct ly__partial *p, int dir, const char *name, int64_t size);
 
+/*
+ * Either call said -EBUSY: wait a moment, so that it can be tried again. Who held the file may be a transfer
+ * whose client is gone, and that the server ends in a moment, too.
+ *
+ * until  when a transfer's patience ends, of ly_now(); 0: it has not waited yet. Kept by the caller
+ *
+ * Returns 0; -EBUSY (it has waited long enough), -ECANCELED, -ETIMEDOUT. Suspends.
+ */
+int ly__partial_await(int64_t *until);
+
 /* Write all n bytes at an offset. Returns 0 or -errno. */
 int ly__partial_write(const struct ly__partial *p, const void *bytes, size_t n, int64_t offset);
 

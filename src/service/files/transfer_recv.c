@@ -54,6 +54,7 @@ struct ly__receive {
                     * front is not for it */
     int silent;    /* time-outs of the socket since the last byte */
     int64_t small; /* bytes of small bodies taken in this call */
+    int64_t until; /* of ly__partial_await */
     struct incoming in;
     char *chunk;                     /* LY__TRANSFER_CHUNK bytes, once a large file came */
     const char *name;                /* of the entry in hand, in its directory */
@@ -331,6 +332,16 @@ static int open_incoming(void *arg)
     return ly__partial_resume(&in->partial, dir, r->name, r->entry.offset);
 }
 
+/* Returns what open_incoming does, or an error of ly__partial_await. */
+static int open_patiently(struct ly__receive *r)
+{
+    int error;
+    do
+        error = ly_offload(open_incoming, r);
+    while (error == -EBUSY && (error = ly__partial_await(&r->until)) == 0);
+    return error;
+}
+
 /* The hash goes on from what an earlier transfer has written: read the next piece of it. */
 static int hash_earlier(void *arg)
 {
@@ -394,7 +405,7 @@ static int begin_incoming(struct ly__receive *r, int error)
     in->offset = 0;
     in->left = r->entry.size;
     in->trailer = r->entry.has_offset || !r->entry.xxh3[0];
-    in->error = error < 0 ? error : ly_offload(open_incoming, r);
+    in->error = error < 0 ? error : open_patiently(r);
     int more = in->error == 0 && r->entry.has_offset;
     while (more > 0)
         more = ly_offload(hash_earlier, r);

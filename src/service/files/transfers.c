@@ -11,6 +11,7 @@
 #include <lanyard/fiber.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #define PARTIAL_PIECE (256u << 10) /* bytes of a partial file hashed at a time */
@@ -31,6 +32,7 @@ struct transfer {
     int64_t size;             /* partial: its length at the beginning */
     struct ly__hash state;    /* partial */
     char *piece;              /* partial */
+    int64_t until;            /* partial: of ly__partial_await */
 };
 
 static struct transfer *transfer_new(struct ly__session *s, const struct ly_frame *f, int *ret_error)
@@ -289,21 +291,37 @@ int ly__files_put(struct ly__session *s, const struct ly_frame *f)
 
 /* ---- partial ---- */
 
+/* A partial file that a transfer still writes would be longer than the answer said. */
+static int see_unowned(int fd)
+{
+    if (flock(fd, LOCK_SH | LOCK_NB) < 0)
+        return errno == EWOULDBLOCK ? -EBUSY : -errno;
+    (void)flock(fd, LOCK_UN);
+    return 0;
+}
+
+/* Returns 1 if there is something to hash, 0 if not, -EBUSY (a transfer owns it; it can be called again), or
+ * an error. */
 static int open_partial(void *arg)
 {
     struct transfer *t = arg;
     char name[LY__NAME_MAX + 1];
     struct stat st;
-    int r = find(t);
+    int r = t->placed ? 0 : find(t);
 
     if (r < 0)
         return r;
     if (!strcmp(t->place.name, "."))
         return 0;
     ly__partial_name(name, t->place.name);
+    if (t->fd >= 0)
+        close(t->fd);
     t->fd = openat(t->place.dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (t->fd < 0)
         return errno == ENOENT || errno == ELOOP ? 0 : -errno;
+    r = see_unowned(t->fd);
+    if (r < 0)
+        return r;
     if (fstat(t->fd, &st) < 0)
         return -errno;
     t->size = S_ISREG(st.st_mode) ? st.st_size : 0;
@@ -352,6 +370,8 @@ int ly__files_partial(struct ly__session *s, const struct ly_frame *f)
     struct transfer *t = transfer_new(s, f, &r);
     bool named = r == 0;
     int more = r < 0 ? r : ly_offload(open_partial, t);
+    while (more == -EBUSY && (more = ly__partial_await(&t->until)) == 0)
+        more = ly_offload(open_partial, t);
     while (more > 0)
         more = ly_offload(hash_partial, t);
     if (more == -ENOENT)
