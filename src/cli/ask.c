@@ -44,6 +44,17 @@ void ly__say_remote(const char *command, struct ly_json header)
     ly__cli_say(command, "%s%s%s", where, *where ? ": " : "", what);
 }
 
+void ly__say_not_let_in(const struct ly__client *c, struct ly_json header)
+{
+    if (ly_json_equal(ly_json_get(header, "error"), "LY_EOUTSIDE"))
+        ly__cli_say(c->command,
+                    "%s: your directory there is not below the one that is served; its log names both, and "
+                    "'lanyard user role --directory' there gives you another",
+                    c->address);
+    else
+        ly__say_remote(c->command, header);
+}
+
 static int send_request(struct ly__client *c, const char *cmd, int64_t id)
 {
     struct ly_buffer head;

@@ -19,4 +19,7 @@ const char *ly__remote_text(struct ly_json header, char *buf, size_t cap);
 /* Say on standard error what an error frame says, and of which path. */
 void ly__say_remote(const char *command, struct ly_json header);
 
+/* Say what an error frame says that ended a login, or came in place of one. */
+void ly__say_not_let_in(const struct ly__client *c, struct ly_json header);
+
 #endif

@@ -224,7 +224,7 @@ static int say_greeting(struct ly__client *c, int error, const struct ly_frame *
 {
     char why[LY__WHY];
     if (error == LY_EREMOTE)
-        ly__say_remote(c->command, f->header);
+        ly__say_not_let_in(c, f->header);
     else
         ly__cli_say(c->command, "%s: %s", c->address, ly__client_why(error, why));
     return lose(c, error);

@@ -122,7 +122,7 @@ static void say_failure(const struct ly__client *c, const char *name, int error,
                       : "",
             wait);
     } else if (error == LY_EREMOTE)
-        ly__say_remote(c->command, f->header);
+        ly__say_not_let_in(c, f->header);
     else
         ly__cli_say(c->command, "%s: %s", c->address, text ? text : ly__client_why(error, why));
 }

@@ -99,7 +99,7 @@ static int say_failure(const struct ly__client *c, int error, const struct ly_fr
             "%s cannot prove that it has shown the code: it is another machine, or somebody stands between",
             c->address);
     else if (error == LY_EREMOTE)
-        ly__say_remote("pair", f->header);
+        ly__say_not_let_in(c, f->header);
     else
         ly__cli_say("pair", "%s: %s", c->address, ly__client_why(error, why));
     return error;

@@ -47,6 +47,9 @@ extern const struct argp ly__cli_user_rights_argp;
 /* Read roles, or end the program with a usage error. */
 void ly__cli_user_roles(struct ly__cli_user_rights *rights, const char *text, struct argp_state *state);
 
+/* Say so if the user's directory is not below the one that this machine's settings name to be served. */
+void ly__cli_user_check_directory(const char *command, const struct ly__user *user);
+
 /* Copy what is set. */
 void ly__cli_user_apply(const struct ly__cli_user_rights *rights, struct ly__user *user);
 

@@ -81,7 +81,10 @@ static int add(struct ly__store *store, const struct add *c, const char *passwor
     struct ly__user user = {.roles = LY__READ};
     strncpy(user.name, c->user.name, sizeof user.name - 1);
     ly__cli_user_apply(&c->rights, &user);
-    return ly__user_add(store, &user, password);
+    int r = ly__user_add(store, &user, password);
+    if (r == 0)
+        ly__cli_user_check_directory("user add", &user);
+    return r;
 }
 
 /* Before a password is asked for: whether there is any use in it. */

@@ -61,6 +61,8 @@ static int change(const char *command, const struct ly__cli_user_name *c,
         fn(&user, arg);
         r = ly__user_set(store, &user);
     }
+    if (r == 0 && fn == apply)
+        ly__cli_user_check_directory(command, &user);
     if (r == 0 && c->json)
         r = ly__cli_user_print(&user, true);
     if (r < 0)

@@ -3,6 +3,8 @@
 #include "cli/number.h"
 #include "cli/user.h"
 #include "daemon/account.h"
+#include "daemon/config.h"
+#include "daemon/place.h"
 #include <errno.h>
 #include <lanyard/error.h>
 #include <limits.h>
@@ -109,4 +111,32 @@ void ly__cli_user_apply(const struct ly__cli_user_rights *rights, struct ly__use
         user->sessions = v->sessions;
     if (rights->set & LY__SET_BANDWIDTH)
         user->bandwidth = v->bandwidth;
+}
+
+/* ---- a directory that is not served ---- */
+
+static void tell_nobody(void *arg, const char *where, const char *what)
+{
+    (void)arg;
+    (void)where;
+    (void)what;
+}
+
+/* Without a root in the settings it is the command line of serve that decides, or whose server it is. */
+void ly__cli_user_check_directory(const char *command, const struct ly__user *user)
+{
+    static struct ly__config config; /* a large one */
+    const struct ly__config_sink sink = {.tell = tell_nobody};
+    char root[PATH_MAX];
+    size_t key = ly__config_find("root", strlen("root"));
+    if (!*user->directory)
+        return;
+    config = (struct ly__config){.named = NULL};
+    if (ly__config_load(&config, &config, &sink) == 0 && config.values[key].from != LY__FROM_DEFAULT &&
+        realpath(config.values[key].texts[0], root) && !ly__place_below(root, user->directory))
+        ly__cli_say(command,
+                    "%s is not below %s, which this machine's settings serve: until one of them changes, %s "
+                    "cannot log in",
+                    user->directory, root, user->name);
+    ly__config_done(&config);
 }

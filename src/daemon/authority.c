@@ -3,6 +3,7 @@
 #include "auth/roles.h"
 #include "daemon/account.h"
 #include "daemon/become.h"
+#include "daemon/place.h"
 #include <errno.h>
 #include <lanyard/clock.h>
 #include <lanyard/fiber.h>
@@ -128,16 +129,10 @@ static int begin_own(struct ly__decider *d, const struct ly__origin *o, uint64_t
 static int find_directory(const struct ly__decider *d, const char *directory,
                           char ret_below[LY__GRANT_DIRECTORY])
 {
-    size_t n = strlen(d->root);
-    while (n > 0 && d->root[n - 1] == '/')
-        n--;
-    if (!*directory) {
-        *ret_below = 0;
-        return 0;
-    }
-    if (strncmp(directory, d->root, n) != 0 || (directory[n] && directory[n] != '/'))
+    const char *below = *directory ? ly__place_below(d->root, directory) : "";
+    if (!below)
         return LY_EOUTSIDE;
-    int length = snprintf(ret_below, LY__GRANT_DIRECTORY, "%s", directory + n + strspn(directory + n, "/"));
+    int length = snprintf(ret_below, LY__GRANT_DIRECTORY, "%s", below);
     return length < LY__GRANT_DIRECTORY ? 0 : LY_ENAME;
 }
 
@@ -160,8 +155,10 @@ static int enter(struct ly__decider *d, struct ly__entry *e, const struct ly__us
     struct ly__grant g = {.roles = u->roles, .bandwidth = u->bandwidth};
     int r = find_directory(d, u->directory, g.directory);
     if (r < 0) {
-        ly_log(LY_LOG_ERROR, "login", "a user's directory is not below the served one",
-               LY_STR("user", u->name), LY_STR("directory", u->directory));
+        ly_log(
+            LY_LOG_ERROR, "login",
+            "a user's directory is not below the served one: give another by 'lanyard user role --directory'",
+            LY_STR("user", u->name), LY_STR("directory", u->directory), LY_STR("root", d->root));
         return r;
     }
     if (e->ends_at)

@@ -48,6 +48,18 @@ static int open_state(struct ly__network *n)
     return r < 0 ? say_file(n, LY__STORE_FILE, ly__store_text(r), r) : 0;
 }
 
+/* Better told now than by each of their logins. */
+static int tell_outside(void *arg, const struct ly__user *u)
+{
+    const struct ly__decider *d = arg;
+    if (*u->directory && !ly__place_below(d->root, u->directory))
+        ly_log(LY_LOG_WARNING, "serve",
+               "a user cannot log in: their directory is not below the served one; give another by "
+               "'lanyard user role --directory'",
+               LY_STR("user", u->name), LY_STR("directory", u->directory), LY_STR("root", d->root));
+    return 0;
+}
+
 static int open_gate(struct ly__network *n, const struct ly__serve_options *o)
 {
     struct ly__admission_options gate = o->gate;
@@ -188,6 +200,7 @@ int ly__network_open(struct ly__network *n, struct ly__decider *d, const struct 
     d->failures = n->failures;
     d->admission = n->admission;
     d->penalties = n->penalties;
+    (void)ly__user_each(n->store, tell_outside, d); /* a store that cannot be read says so at each login */
     return open_crew(n, d, o);
 }
 

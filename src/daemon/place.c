@@ -160,3 +160,13 @@ int ly__place_config(char *buf, size_t cap)
     int r = print_directory(buf, cap, &config);
     return r < 0 ? r : check_directory(buf, config.may_be_roots);
 }
+
+const char *ly__place_below(const char *root, const char *path)
+{
+    size_t n = strlen(root);
+    while (n > 0 && root[n - 1] == '/')
+        n--;
+    if (strncmp(path, root, n) != 0 || (path[n] && path[n] != '/'))
+        return NULL;
+    return path + n + strspn(path + n, "/");
+}

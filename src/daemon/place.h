@@ -35,4 +35,8 @@ int ly__place_state(char *buf, size_t cap, bool make);
  */
 int ly__place_config(char *buf, size_t cap);
 
+/* What is left of an absolute path below root, both without links: "" for root itself; NULL: it is not below.
+ */
+const char *ly__place_below(const char *root, const char *path);
+
 #endif

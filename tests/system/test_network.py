@@ -487,6 +487,10 @@ class Directories(NetworkCase):
             self.server.add_user(f"gus{number}", "read", "--directory", path)
             _, answer = self.log_in(f"gus{number}")
             self.assertIn("error", answer, path)
+            self.server.wait_for(f"user=gus{number} directory={path} root={self.server.root}")
+        again = Server("--listen", "tls://127.0.0.1:0", environment=self.server.environment)
+        self.addCleanup(again.remove)
+        again.wait_for(f"user=gus0 directory=/etc root={again.root}")
 
     def test_the_served_directory_may_be_named_by_a_link(self):
         folder = pathlib.Path(tempfile.mkdtemp(prefix="ly"))

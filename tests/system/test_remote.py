@@ -817,6 +817,16 @@ class RealServers(ClientCase):
             self.lanyard(*arguments, status=status)
             self.assertIn("you do not have the role that this needs", self.said)
 
+    def test_a_directory_that_is_not_served_is_said(self):
+        self.server.add_user("gus", "read")
+        self.pair("gus")
+        code = self.there("user", "pair", "gus")
+        self.there("user", "role", "gus", "--directory", "/etc")
+        self.meet()
+        for way in (("ping", f"gus@{self.server.host}"), ("ping", self.server.host), ("pair", "--code-stdin", self.server.host)):
+            self.lanyard(*way, status=1, text=code)
+            self.assertIn(f"{self.server.host}: your directory there is not below the one that is served", self.said, way)
+
     def test_wrong_passwords_and_unknown_names_are_said_alike(self):
         self.meet()
         self.password_file("wrong password")

@@ -90,6 +90,17 @@ class Adding(Users):
             self.assertEqual((option, value, done.returncode), (option, value, 2))
             self.assertNotEqual(done.stderr, "")
 
+    def test_a_directory_that_the_settings_do_not_serve_is_pointed_out(self):
+        served = self.state / "served"
+        (served / "ada").mkdir(parents=True)
+        settings = self.environment | {"LANYARD_SERVE_ROOT": str(served)}
+        for command in (("add", "ada", "--no-password"), ("role", "ada")):
+            done = self.user(*command, "--directory", "/tmp/..", environment=settings)
+            self.assertEqual((done.returncode, done.stdout), (0, ""))
+            self.assertIn(f"/ is not below {served}", done.stderr)
+        done = self.user("role", "ada", "--directory", str(served / "ada"), environment=settings)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
+
 
 class Passwords(Users):
     def keys(self, name="ada"):
