@@ -13,6 +13,7 @@
 #include "cli/ask.h"
 #include "cli/command.h"
 #include "cli/state.h"
+#include "daemon/place.h"
 #include <errno.h>
 #include <lanyard/error.h>
 #include <netinet/tcp.h>
@@ -23,22 +24,45 @@
 
 /* ---- connecting ---- */
 
-static const char *hint(int error)
+static bool is_default(const char *address)
 {
-    if (error == -ECONNREFUSED || error == -ENOENT)
-        return " (is \"lanyard serve\" running?)";
-    if (error == LY_EADDRESS)
-        return " (expected unix:PATH, or [USER@]NAME[:PORT][#ID])";
-    return "";
+    char place[LY_ADDRESS_TEXT];
+    int r = ly__place_default(place, sizeof place, false, NULL);
+    return (r == 0 || r == -ENOENT) && strcmp(place, address) == 0;
+}
+
+/* A server that was told where to listen, on the network only perhaps, has no other socket. */
+static void say_no_server(const struct ly__client *c)
+{
+    if (is_default(c->address))
+        ly__cli_say(
+            c->command,
+            "cannot connect to %s: no server listens there. Start one by 'lanyard serve'; one that was "
+            "told where to listen, by --listen or in lanyard.conf, has to be told this address, too",
+            c->address);
+    else
+        ly__cli_say(
+            c->command,
+            "cannot connect to %s: no server listens there. Start one by 'lanyard serve --listen %s', "
+            "or name this address to it beside its others",
+            c->address, c->address);
 }
 
 static int say_failure(const struct ly__client *c, int error)
 {
-    const char *text = error == LY_EADDRESS ? "it names no machine" : ly_error_text(error);
+    bool is_unserved = error == -ECONNREFUSED || error == -ENOENT;
     if (error == -EPERM)
         ly__cli_say(c->command, "the default socket's folder belongs to somebody else; name the server");
+    else if (error == LY_EADDRESS)
+        ly__cli_say(
+            c->command,
+            "cannot connect to %s: it names no machine (expected unix:PATH, or [USER@]NAME[:PORT][#ID])",
+            c->address);
+    else if (is_unserved && strncmp(c->address, "unix:", 5) == 0)
+        say_no_server(c);
     else
-        ly__cli_say(c->command, "cannot connect to %s: %s%s", c->address, text, hint(error));
+        ly__cli_say(c->command, "cannot connect to %s: %s%s", c->address, ly_error_text(error),
+                    is_unserved ? " (is \"lanyard serve\" running?)" : "");
     return error;
 }
 

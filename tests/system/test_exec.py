@@ -321,7 +321,7 @@ class Program(ServerCase):
         self.assertRegex(done.stderr, rb"^lanyard exec: .*0\.1 s\n$")
 
     def test_our_own_failures_are_255_with_one_line(self):
-        for arguments, said in ((("exec", "unix:/nowhere/s", "--", "true"), rb'cannot connect to unix:/nowhere/s: no such file.*"lanyard serve"'),
+        for arguments, said in ((("exec", "unix:/nowhere/s", "--", "true"), rb"cannot connect to unix:/nowhere/s: no server listens there.*'lanyard serve --listen unix:/nowhere/s'"),
                                 (("exec", "udp://x:1", "--", "true"), rb"expected unix:PATH"),
                                 (("exec", self.server.address, "--", "/no/program"), rb"/no/program: no such file"),
                                 (("exec", self.server.address, "--cwd", "/no\x1b[1m", "--", "true"), rb"/no\\x1b\[1m: no such file")):

@@ -523,6 +523,21 @@ class Signals(ClientCase):
 class NoConnection(ClientCase):
     """There is no server, or none of ours."""
 
+    def test_a_socket_where_nothing_listens_is_said_with_what_would(self):
+        private = self.folder / "private"
+        private.mkdir(mode=0o700)
+        for command in ("status", "sessions"):
+            self.lanyard(command, status=1, environment={"XDG_RUNTIME_DIR": str(private)})
+            self.assertIn(f"cannot connect to unix:{private}/lanyard.sock: no server listens there. Start one by 'lanyard serve'; ", self.said)
+            self.assertIn("--listen or in lanyard.conf", self.said)
+            stale = private / "stale"
+            with socket.socket(socket.AF_UNIX) as listener:
+                listener.bind(str(stale))
+            for address in (f"unix:{private}/other", f"unix:{stale}"):
+                self.lanyard(command, address, status=1)
+                self.assertIn(f"cannot connect to {address}: no server listens there. Start one by 'lanyard serve --listen {address}'", self.said)
+            stale.unlink()
+
     def test_a_port_where_nothing_listens(self):
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port = listener.getsockname()[1]
