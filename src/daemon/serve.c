@@ -178,6 +178,16 @@ static int open_signals(struct daemon *d)
 
 /* ---- beginning ---- */
 
+/* It would be read only once somebody listens on the network, or puts a client's keys there. */
+static int check_state(void)
+{
+    const char *state = getenv("LANYARD_STATE");
+    if (!state || !*state || *state == '/')
+        return 0;
+    fprintf(stderr, "lanyard serve: $LANYARD_STATE must be an absolute path\n");
+    return -EINVAL;
+}
+
 static int open_guard(void)
 {
     int r = ly__guard_open();
@@ -367,6 +377,8 @@ int ly__serve(const struct ly__config *config)
     ly__idle_open(&d.service.idle);
     ly__decider_open(&d.decider);
     int r = open_log(&d);
+    if (r == 0)
+        r = check_state();
     if (r == 0)
         r = open_guard();
     if (r == 0)

@@ -354,6 +354,12 @@ class Refusals(unittest.TestCase):
             with self.subTest(arguments):
                 self.assertEqual(self.serve(*arguments).returncode, 2)
 
+    def test_a_state_directory_without_a_beginning_is_refused(self):
+        for address in (f"unix:@lanyard-test-{os.getpid()}", "tls://127.0.0.1:0"):
+            done = cli("serve", "--listen", address, env=os.environ | {"LANYARD_STATE": "state"})
+            self.assertEqual((done.returncode, done.stdout), (1, b""))
+            self.assertEqual(done.stderr, b"lanyard serve: $LANYARD_STATE must be an absolute path\n")
+
 
 class Life(unittest.TestCase):
     def serve(self, *options, **more):
