@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/serve_options.h"
 #include "cli/command.h"
+#include "daemon/notify.h"
 #include <lanyard/error.h>
 #include <stdio.h>
 
@@ -61,5 +62,5 @@ const struct argp *ly__cli_serve_options(void)
 
 void ly__cli_config_tell(void *name, const char *where, const char *what)
 {
-    fprintf(stderr, "lanyard %s: %s: %s\n", (const char *)name, where, what);
+    fprintf(stderr, "%slanyard %s: %s: %s\n", ly__notify_error(), (const char *)name, where, what);
 }

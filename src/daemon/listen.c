@@ -6,6 +6,7 @@
  * is refused.
  */
 #include "daemon/listen.h"
+#include "daemon/notify.h"
 #include <errno.h>
 #include <lanyard/log.h>
 #include <stdint.h>
@@ -20,7 +21,7 @@
 
 static int refuse(const char *address, const char *why)
 {
-    fprintf(stderr, "lanyard serve: will not listen on %s: %s\n", address, why);
+    fprintf(stderr, "%slanyard serve: will not listen on %s: %s\n", ly__notify_error(), address, why);
     return LY_EREFUSED;
 }
 
@@ -80,7 +81,8 @@ const char *ly__listen_why(const char *address, int error)
 
 static int fail(const char *address, int error)
 {
-    fprintf(stderr, "lanyard serve: cannot listen on %s: %s\n", address, ly__listen_why(address, error));
+    fprintf(stderr, "%slanyard serve: cannot listen on %s: %s\n", ly__notify_error(), address,
+            ly__listen_why(address, error));
     return error;
 }
 

@@ -3,6 +3,7 @@
 #include "auth/announcement.h"
 #include "daemon/account.h"
 #include "daemon/listen.h"
+#include "daemon/notify.h"
 #include "daemon/place.h"
 #include "server/inherit.h"
 #include <errno.h>
@@ -22,13 +23,13 @@ bool ly__network_is(const char *address)
 
 static int say(const char *what, const char *name, const char *why, int error)
 {
-    fprintf(stderr, "lanyard serve: %s%s: %s\n", what, name, why);
+    fprintf(stderr, "%slanyard serve: %s%s: %s\n", ly__notify_error(), what, name, why);
     return error;
 }
 
 static int say_file(const struct ly__network *n, const char *file, const char *why, int error)
 {
-    fprintf(stderr, "lanyard serve: %s/%s: %s\n", n->state, file, why);
+    fprintf(stderr, "%slanyard serve: %s/%s: %s\n", ly__notify_error(), n->state, file, why);
     return error;
 }
 

@@ -45,3 +45,8 @@ bool ly__notify_is_journal(int fd)
     snprintf(text, sizeof text, "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
     return strcmp(text, stream) == 0;
 }
+
+const char *ly__notify_error(void)
+{
+    return ly__notify_is_journal(STDERR_FILENO) ? "<3>" : "";
+}

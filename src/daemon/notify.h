@@ -12,4 +12,7 @@ int ly__notify(const char *lines);
 /* Whether what is written to fd goes to the service manager's journal, which knows levels. */
 bool ly__notify_is_journal(int fd);
 
+/* What an error's line on standard error begins with: its level, where that is such a journal; else "". */
+const char *ly__notify_error(void);
+
 #endif

@@ -51,8 +51,8 @@ struct daemon {
 
 static int say(const char *what, const char *detail, int error)
 {
-    fprintf(stderr, "lanyard serve: %s%s%s: %s\n", what, detail ? " " : "", detail ? detail : "",
-            ly_error_text(error));
+    fprintf(stderr, "%slanyard serve: %s%s%s: %s\n", ly__notify_error(), what, detail ? " " : "",
+            detail ? detail : "", ly_error_text(error));
     return error;
 }
 
@@ -184,7 +184,7 @@ static int check_state(void)
     const char *state = getenv("LANYARD_STATE");
     if (!state || !*state || *state == '/')
         return 0;
-    fprintf(stderr, "lanyard serve: $LANYARD_STATE must be an absolute path\n");
+    fprintf(stderr, "%slanyard serve: $LANYARD_STATE must be an absolute path\n", ly__notify_error());
     return -EINVAL;
 }
 
@@ -256,8 +256,8 @@ static int open_default(struct daemon *d)
     int r = ly__place_default(address, sizeof address, true, &folder);
     if (r == -EPERM)
         fprintf(stderr,
-                "lanyard serve: %s is not this user's alone; remove it, or name a socket with --listen\n",
-                folder);
+                "%slanyard serve: %s is not this user's alone; remove it, or name a socket with --listen\n",
+                ly__notify_error(), folder);
     else if (r < 0)
         say("cannot make", folder, r);
     return r < 0 ? r : open_listener(d, address);

@@ -584,6 +584,21 @@ class Life(unittest.TestCase):
                 self.assertTrue(all(line.startswith(begin) for line in lines), lines)
         os.close(writer)
 
+    def test_why_it_cannot_start_is_an_error_in_the_journal(self):
+        with tempfile.TemporaryFile() as journal:
+            status = os.fstat(journal.fileno())
+            environment = os.environ | {"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}
+            for options, variables in ((("--root", "/no/such"), {}), (("--listen", "tls://127.0.0.1:99999"), {}),
+                                       (("--listen", "unix:/no/such/s"), {}), (("--listen", "unix:@s"), {}),
+                                       ((), {"LANYARD_STATE": "state"}), ((), {"LANYARD_SERVE_WORKERS": "x"})):
+                done = subprocess.run([PROGRAM, "serve", *options], stdin=subprocess.DEVNULL, stderr=journal, check=False,
+                                      timeout=PATIENCE, env=environment | variables)
+                self.assertEqual(done.returncode, 1, options)
+            journal.seek(0)
+            lines = journal.read().splitlines()
+        self.assertEqual(len(lines), 6, lines)
+        self.assertTrue(all(line.startswith(b"<3>lanyard serve: ") for line in lines), lines)
+
     def test_out_of_descriptors_accepting_pauses_and_goes_on(self):
         def few():
             resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
