@@ -10,7 +10,6 @@
  * Here each has its fiber and is closed after the answer. http_server.c is the one with real HTTP.
  */
 #include "python_form.h"
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>

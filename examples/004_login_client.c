@@ -9,7 +9,6 @@
  */
 #include "python_form.h"
 #include <errno.h>
-#include <string.h>
 
 static int make_request(struct ly_buffer *b, const char *name, const char *password)
 {

@@ -7,7 +7,6 @@
  */
 #include <lanyard/lanyard.h>
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -7,7 +7,6 @@
  */
 #include "../common/net.h"
 
-#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <stdbool.h>

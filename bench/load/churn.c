@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 enum { PER_SOURCE = 4000, SOURCES = 200, MESSAGE = 64 };

@@ -4,7 +4,6 @@
 #include <lanyard/frame.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #define ROUNDS 5

@@ -6,7 +6,6 @@
  */
 #include "fiber/context.h"
 
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The text of remembered machines, without a file. */
 #include "auth/known.h"
-#include <errno.h>
 #include <lanyard/error.h>
 #include <stdbool.h>
 #include <string.h>

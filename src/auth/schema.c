@@ -9,7 +9,6 @@
  */
 #include "auth/source.h"
 #include "auth/store_file.h"
-#include <errno.h>
 #include <lanyard/error.h>
 #include <stdio.h>
 #include <string.h>

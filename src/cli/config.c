@@ -3,10 +3,8 @@
 #include "cli/command.h"
 #include "cli/group.h"
 #include "cli/serve_options.h"
-#include <errno.h>
 #include <lanyard/json.h>
 #include <stdio.h>
-#include <string.h>
 
 /* ---- check ---- */
 

@@ -4,9 +4,7 @@
 #include "cli/exec_remote.h"
 #include "cli/host.h"
 #include "cli/number.h"
-#include <fcntl.h>
 #include <lanyard/error.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/greet.h"
 #include "cli/command.h"
-#include <errno.h>
 #include <lanyard/socket.h>
 #include <lanyard/tls.h>
 #include <stdio.h>

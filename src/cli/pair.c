@@ -19,7 +19,6 @@
 #include <lanyard/json.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #define TRIES 3
 #define TYPED_MAX 64

@@ -6,7 +6,6 @@
  * side waits for the other with full buffers. What the server has of a large file is asked on a second
  * connection, since the first is busy with entries.
  */
-#include "cli/ask.h"
 #include "cli/local.h"
 #include "cli/request.h"
 #include "cli/transfer.h"

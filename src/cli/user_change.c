@@ -2,7 +2,6 @@
 /* lanyard user role, disable, enable, remove, list. */
 #include "cli/user.h"
 #include <stdio.h>
-#include <string.h>
 
 /* ---- role ---- */
 

@@ -4,7 +4,6 @@
 #include <lanyard/fiber.h>
 #include <limits.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 

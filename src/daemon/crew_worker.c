@@ -12,7 +12,6 @@
 #include "net/spawn.h"
 #include "service/service_guard.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <lanyard/fiber.h>
 #include <lanyard/log.h>
 #include <lanyard/process.h>

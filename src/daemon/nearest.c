@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/nearest.h"
 #include <stdbool.h>
-#include <string.h>
 
 #define LENGTH_MAX 32
 #define FARTHEST 2 /* letters; beyond, it is no slip of the finger */

@@ -2,7 +2,6 @@
 /* Futures: where a task leaves its result for the one that awaits it. */
 #include "fiber/future.h"
 #include "fiber/scope.h"
-#include <errno.h>
 #include <stdlib.h>
 
 struct ly_future {

@@ -17,10 +17,8 @@
 #include "fiber/loop.h"
 #include "fiber/park.h"
 #include "fiber/stack.h"
-#include <assert.h>
 #include <errno.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <lanyard/log.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static size_t add_line(char *buf, size_t cap, size_t used, const struct ly__task *t)

@@ -5,7 +5,6 @@
 #include "fiber/loop.h"
 #include "fiber/scope.h"
 #include "fiber/trail.h"
-#include <assert.h>
 #include <errno.h>
 #include <string.h>
 

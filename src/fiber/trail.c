@@ -3,7 +3,6 @@
 #include "fiber/task.h"
 #include <errno.h>
 #include <execinfo.h>
-#include <string.h>
 
 atomic_bool ly__trail_is_read;
 

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/address.h"
 #include <arpa/inet.h>
-#include <errno.h>
 #include <net/if.h>
-#include <stdio.h>
 #include <string.h>
 
 #define PATH_MAX_UNIX (sizeof((struct sockaddr_un *)0)->sun_path)

@@ -5,7 +5,6 @@
  * After fork the child has none and begins its own.
  */
 #include "net/async.h"
-#include <errno.h>
 #include <signal.h>
 
 static struct {

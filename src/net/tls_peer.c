@@ -6,7 +6,6 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 int ly_tls_wrap(struct ly_sock **ret_sock, struct ly_sock *sock, struct ly_tls *tls, const char *name)

@@ -3,7 +3,6 @@
 #include "fiber/park.h"
 #include "fiber/trail.h"
 #include "reactor/reactor.h"
-#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <unistd.h>

@@ -8,7 +8,6 @@
  * by the same ly__io_wait as everybody else.
  */
 #include "reactor/poller.h"
-#include "fiber/park.h"
 #include "reactor/reactor.h"
 #include <errno.h>
 #include <fcntl.h>

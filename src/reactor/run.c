@@ -2,7 +2,6 @@
 /* ly_run: a loop and a reactor under it, on the calling thread. */
 #include "reactor/reactor.h"
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 

@@ -22,7 +22,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define ENTRIES 1024
 #define CQ_ENTRIES 8192

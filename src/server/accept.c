@@ -15,7 +15,6 @@
 #include <errno.h>
 #include <lanyard/log.h>
 #include <poll.h>
-#include <string.h>
 #include <sys/socket.h>
 
 /* ---- slots ---- */

@@ -5,7 +5,6 @@
  * wait for the same socket. Where it cannot, one acceptor hands out connections; datagrams are received by
  * all workers from one socket, each through a descriptor of its own, as a loop knows a socket by that.
  */
-#include "fiber/loop.h"
 #include "net/address.h"
 #include "server/inherit.h"
 #include "server/server.h"

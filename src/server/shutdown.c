@@ -14,7 +14,6 @@
 #include "fiber/loop.h"
 #include "server/inherit.h"
 #include "server/server.h"
-#include <assert.h>
 #include <errno.h>
 #include <sched.h>
 #include <sys/eventfd.h>

@@ -16,7 +16,6 @@
 #include "server/worker.h"
 #include <errno.h>
 #include <poll.h>
-#include <unistd.h>
 
 #define BATCH 64
 #define SPEAK_MS 5000 /* how long a client may take to speak where a successor has taken over */

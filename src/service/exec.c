@@ -30,7 +30,6 @@
 #include <lanyard/channel.h>
 #include <lanyard/fiber.h>
 #include <lanyard/log.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <sys/wait.h>
 

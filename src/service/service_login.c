@@ -7,11 +7,9 @@
 #include "auth/roles.h"
 #include "service/service.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <lanyard/fiber.h>
 #include <lanyard/log.h>
 #include <lanyard/tls.h>
-#include <string.h>
 #include <unistd.h>
 
 #define MECHANISM_MAX 64

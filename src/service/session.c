@@ -9,15 +9,12 @@
  * A connection that is idle costs no fiber before its first byte (the server starts one then), and after its
  * last request only its fiber: buffers are given back once nothing has come for a while.
  */
-#include "auth/roles.h"
 #include "fiber/loop.h"
 #include "net/sock.h"
-#include "reactor/io.h"
 #include "service/service.h"
 #include <errno.h>
 #include <lanyard/fiber.h>
 #include <lanyard/log.h>
-#include <string.h>
 #include <unistd.h>
 
 #define HEAD_MS 30000  /* from a head's first byte to its last */

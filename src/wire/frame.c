@@ -4,7 +4,6 @@
 #include "wire/json.h"
 #include <errno.h>
 #include <lanyard/frame.h>
-#include <string.h>
 
 #define PREFIX 4                    /* bytes of the length */
 #define BODY_MAX (INT64_C(1) << 62) /* largest "size" */

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <lanyard/challenge.h>
 #include <lanyard/fiber.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 

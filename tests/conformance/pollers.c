@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Part L: pollers, C141 to C147. */
 #include "pollers.h"
-#include <sys/resource.h>
 
 ROW(C141_level_triggered_as_long_as_data_is_unread, ALL)
 {

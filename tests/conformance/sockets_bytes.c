@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Part H: receiving and sending. */
 #include "places.h"
-#include <netinet/in.h>
 
 ROW(C95_S43_S65_recv_gives_what_is_there_and_keeps_the_rest, BOTH)
 {

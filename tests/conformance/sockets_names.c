@@ -2,7 +2,6 @@
 /* Part K: Unix sockets, IPv6, making listeners and connections by name. */
 #include "../unit/net/resolver.h"
 #include "places.h"
-#include <netinet/in.h>
 #include <sys/stat.h>
 
 /* ---- Unix names ---- */

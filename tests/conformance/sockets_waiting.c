@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Part G: blocking, time-outs and signals. */
 #include "places.h"
-#include <netinet/in.h>
-#include <pthread.h>
 #include <signal.h>
 #include <sys/time.h>
 

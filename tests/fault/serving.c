@@ -9,7 +9,6 @@
  */
 #include "sweep.h"
 #include <pthread.h>
-#include <stdatomic.h>
 
 struct setting {
     const char *name;

@@ -6,7 +6,6 @@
 #include "auth/login.h"
 #include "auth/pairing.h"
 #include "sweep.h"
-#include <sys/stat.h>
 
 /* Calls that only a store makes: the errors of a disk. */
 static const struct sweep_kind disk_kinds[] = {

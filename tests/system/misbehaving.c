@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lanyard/fiber.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -2,7 +2,6 @@
 /* What tests/system/test_gdb.py looks at: fibers that wait in known functions, and one that runs into
  * stand_still. */
 #include <lanyard/fiber.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define NOINLINE __attribute__((noinline))

@@ -11,7 +11,6 @@
 #include <lanyard/socket.h>
 #include <lanyard/tls.h>
 #include <string.h>
-#include <unistd.h>
 
 struct setting {
     const char *path;

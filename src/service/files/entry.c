@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "service/files/entry.h"
 
-#include <errno.h>
 #include <string.h>
 
 #define SIZE_LIMIT (INT64_C(1) << 62)

@@ -11,7 +11,6 @@
 
 #include "auth/admission.h"
 #include <cmocka.h>
-#include <lanyard/clock.h>
 
 #define START INT64_C(1000000000000)
 

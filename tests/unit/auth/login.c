@@ -4,7 +4,6 @@
 #include "temporary.h"
 #include <errno.h>
 #include <lanyard/error.h>
-#include <time.h>
 
 static struct ly__store *store;
 static struct ly__failures *failures;

@@ -5,11 +5,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include "auth/penalty.h"
 #include <cmocka.h>
-#include <lanyard/clock.h>
 
 #define SECOND INT64_C(1000000000)
 #define START (1000 * SECOND)

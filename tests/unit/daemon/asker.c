@@ -4,7 +4,6 @@
 #include "tasks.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <lanyard/clock.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -7,8 +7,6 @@
 #include "supervised.h"
 
 #include "../handshakes.h"
-#include <signal.h>
-#include <sys/wait.h>
 
 static struct ly__decider d;
 static const int worker, other_worker; /* owners are places in memory, no more */

@@ -3,9 +3,7 @@
 #include "tasks.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <lanyard/clock.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>

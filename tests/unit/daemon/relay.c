@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/relay.h"
 #include "tasks.h"
-#include <errno.h>
-#include <fcntl.h>
 #include <lanyard/process.h>
 #include <stdio.h>
 #include <stdlib.h>

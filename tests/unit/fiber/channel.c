@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <lanyard/channel.h>
 #include <pthread.h>
-#include <stdatomic.h>
 
 #define ITEMS 1000
 

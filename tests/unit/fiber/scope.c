@@ -2,7 +2,6 @@
 #include "everywhere.h"
 
 #include <errno.h>
-#include <lanyard/channel.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>

@@ -2,7 +2,6 @@
 /* Messages: pieces, ancillary data, passed descriptors. Numbers are those of the conformance table. */
 #include "net/pairs.h"
 #include <fcntl.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 /* How many descriptors this process has open. */

@@ -2,7 +2,6 @@
 #include "everywhere.h"
 #include <fcntl.h>
 #include <lanyard/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define BIG ((int64_t)9 << 20) /* more than any socket holds, and than a fiber sends in one go */

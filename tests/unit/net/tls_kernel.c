@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <sys/stat.h>
 
 #define MUCH (3 << 20)
 #define LARGE (300 << 10) /* enough for the kernel to be asked */

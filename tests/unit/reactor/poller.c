@@ -2,11 +2,9 @@
 /* Pollers beyond the conformance rows: who waits where, waking, signals, cancellation, reuse. */
 #include "../everywhere.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <lanyard/poller.h>
 #include <pthread.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>

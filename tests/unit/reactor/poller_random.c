@@ -5,7 +5,6 @@
  * descriptor, no more and no less. The sequence is the same in each run; a failure prints its step.
  */
 #include "../everywhere.h"
-#include <errno.h>
 #include <lanyard/poller.h>
 #include <poll.h>
 #include <sys/socket.h>

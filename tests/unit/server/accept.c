@@ -7,7 +7,6 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <pthread.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "service/exec_command.h"
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <lanyard/framing.h>
 #include <lanyard/socket.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define BYTES(text) text, sizeof(text) - 1

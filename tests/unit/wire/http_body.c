@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Bodies, decoded from memory at once and byte by byte, and over a stream. */
 #include "http_cut.h"
-#include <errno.h>
 #include <lanyard/lanyard.h>
 
 static struct ly_http_head head_of(enum ly_http_kind kind, const char *text)

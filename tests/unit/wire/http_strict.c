@@ -4,7 +4,6 @@
  * row each. Every one is refused, with its status, however the bytes are cut.
  */
 #include "http_cut.h"
-#include <stdio.h>
 
 struct row {
     const char *name;

@@ -8,7 +8,6 @@
 /* clang-format on */
 #include "service/files/entry.h"
 
-#include <errno.h>
 #include <lanyard/error.h>
 #include <stdio.h>
 #include <string.h>

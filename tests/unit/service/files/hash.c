@@ -8,7 +8,6 @@
 /* clang-format on */
 #include "service/files/hash.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* Known answers: those of `xxhsum -H2` for these inputs. */
