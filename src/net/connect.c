@@ -110,10 +110,10 @@ static int make(struct ly_sock **ret_sock, const struct ly_address *address, str
 static int try_address(struct ly_sock **ret_sock, const struct ly_address *address, const char *name,
                        const struct ly_connect_options *o)
 {
-    struct ly_sock *s = NULL;
+    struct ly_sock *s;
     int r = make(&s, address, o ? o->tls : NULL);
-    if (!s)
-        return r;
+    if (r < 0)
+        return r; /* and there is no socket any more */
     if (o && o->timeout_ms != 0)
         r = ly_sock_set_timeout(s, o->timeout_ms);
     if (r == 0 && o && o->source)

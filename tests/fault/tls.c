@@ -137,6 +137,35 @@ static void sends_and_receives_of_one_byte_lose_none(void **state)
         }
 }
 
+/* ---- by their addresses ---- */
+
+/* A client with a deadline for each call, as programs have it. What it connects to is not accepted. */
+static int reach(void *arg)
+{
+    struct ly_sock *listener = NULL, *client = NULL;
+    struct ly_address a;
+    char text[LY_ADDRESS_TEXT], address[LY_ADDRESS_TEXT + 8];
+    (void)arg;
+    int r = ly_listen(&listener, "tls://127.0.0.1:0", &(struct ly_listen_options){.tls = server_tls});
+    if (r == 0)
+        r = ly_sock_local(listener, &a);
+    if (r == 0) {
+        ly_address_format(&a, text, sizeof text);
+        snprintf(address, sizeof address, "tls%s", strchr(text, ':'));
+        r = ly_connect(&client, address, &(struct ly_connect_options){.tls = client_tls, .timeout_ms = 5000});
+    }
+    ly_sock_free(client);
+    ly_sock_free(listener);
+    return r;
+}
+
+static void listening_and_connecting_survive_each_failure(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < PLACES; i++)
+        sweep_place("listening and connecting", &places[i], reach);
+}
+
 static int prepare(void **state)
 {
     (void)state;
@@ -159,6 +188,7 @@ int main(void)
         cmocka_unit_test(conversations_in_threads_survive_each_failure),
         cmocka_unit_test(conversations_in_loops_survive_each_failure),
         cmocka_unit_test(sends_and_receives_of_one_byte_lose_none),
+        cmocka_unit_test(listening_and_connecting_survive_each_failure),
     };
     return cmocka_run_group_tests(tests, prepare, finish);
 }
