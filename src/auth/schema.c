@@ -60,11 +60,6 @@ static const char fourth[] = "ALTER TABLE pairings ADD COLUMN label TEXT NOT NUL
 static const char *const steps[] = {first, second, third, fourth};
 #define STEPS ((int)(sizeof steps / sizeof *steps))
 
-int ly__schema_version(void)
-{
-    return STEPS;
-}
-
 /* The one number that a query gives. */
 static int number(struct ly__store *store, const char *sql, int64_t *ret)
 {

@@ -17,9 +17,6 @@ struct ly__store {
     int patience_ms;                  /* how long another program is waited for */
 };
 
-/* The newest version of the tables. */
-int ly__schema_version(void);
-
 /* Make the tables, or bring them up to date, and read what is kept in meta. The lock is not needed yet. */
 int ly__schema_upgrade(struct ly__store *store, uint32_t iterations);
 

@@ -7,17 +7,12 @@
 
 static const char *const type_names[] = {"file", "dir", "link", "other"};
 
-enum ly__entry_type ly__entry_type(mode_t mode)
+static enum ly__entry_type type_of(mode_t mode)
 {
     return S_ISREG(mode)   ? LY__ENTRY_FILE
            : S_ISDIR(mode) ? LY__ENTRY_DIR
            : S_ISLNK(mode) ? LY__ENTRY_LINK
                            : LY__ENTRY_OTHER;
-}
-
-const char *ly__entry_type_name(enum ly__entry_type type)
-{
-    return type_names[type];
 }
 
 int64_t ly__entry_mtime(const struct stat *st)
@@ -211,7 +206,7 @@ int ly__entry_read(struct ly__entry *e, const struct ly_frame *frame)
 
 static int put_common(struct ly_buffer *b, const struct stat *st, const char *target)
 {
-    enum ly__entry_type type = ly__entry_type(st->st_mode);
+    enum ly__entry_type type = type_of(st->st_mode);
     int r = ly_json_put_string(b, "type", type_names[type]);
     if (r == 0 && type != LY__ENTRY_LINK)
         r = ly_json_put_int(b, "mode", st->st_mode & 0777);

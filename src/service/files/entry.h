@@ -38,11 +38,6 @@ struct ly__entry {
  */
 int ly__entry_read(struct ly__entry *e, const struct ly_frame *frame);
 
-/* The type of a file's mode. */
-enum ly__entry_type ly__entry_type(mode_t mode);
-/* Its name in the protocol. Static. */
-const char *ly__entry_type_name(enum ly__entry_type type);
-
 int64_t ly__entry_mtime(const struct stat *st);
 struct timespec ly__entry_timespec(int64_t mtime_ns);
 
