@@ -90,6 +90,13 @@ static void tune(struct ly_sock *sock)
         (void)ly_sock_set_int(sock, rows[i].level, rows[i].name, rows[i].value);
 }
 
+void ly__client_be_patient(struct ly__client *c)
+{
+    struct ly_sock *sock = ly_stream_sock(c->stream);
+    if (ly_sock_family(sock) != AF_UNIX)
+        (void)ly_sock_set_int(sock, IPPROTO_TCP, TCP_USER_TIMEOUT, 0);
+}
+
 static int connect_host(struct ly__client *c)
 {
     struct ly_sock *sock;

@@ -43,6 +43,13 @@ int ly__client_begin_pairing(struct ly__client *c, const char *command, const ch
  */
 int ly__client_request(struct ly__client *c, const struct ly_buffer *head);
 
+/*
+ * From now on the server may leave unread what is sent, for as long as it likes: a command reads its input when
+ * it wants to. A server whose machine is gone is then missed when the system gives up, which takes a quarter of
+ * an hour (tcp(7), tcp_retries2).
+ */
+void ly__client_be_patient(struct ly__client *c);
+
 /* Whether an error of a request's was said when it came. */
 bool ly__client_has_said(const struct ly__client *c);
 

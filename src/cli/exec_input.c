@@ -56,6 +56,7 @@ int ly__remote_feed(void *arg)
     struct ly__remote *r = arg;
     struct ly_pipe *input = NULL;
     char *bytes = malloc(READ);
+    ly__client_be_patient(&r->client);
     int e = bytes ? ly_pipe_from_fd(&input, STDIN_FILENO) : -ENOMEM;
     if (e == 0)
         e = feed(r, input, bytes);

@@ -8,7 +8,7 @@
 
 #define MS INT64_C(1000000)
 #define LOOK_NS (500 * MS) /* how often somebody who waits is looked after */
-#define PAY_LEAST 65536
+#define PAY_LEAST 16384
 #define END_MAX 32 /* bytes that end a frame's header */
 
 /* Nothing will ever be read from, or sent to, such a peer; it may still wait for what it sent before. */
@@ -31,7 +31,7 @@ static void wait_until_due(const struct ly__session *s)
 
 /*
  * A user with a limit pays for what all their sessions move. Bytes are paid for by the twentieth of a second,
- * or 64 KiB, at once, not one by one. Of the tasks of a session one pays, and all of them wait until what was
+ * or 16 KiB, at once, not one by one. Of the tasks of a session one pays, and all of them wait until what was
  * paid is due; so nothing more is read from, or sent to, who is too fast. A transfer begins by asking (it has
  * moved 0 bytes): to come again with another connection does not make anybody faster.
  */

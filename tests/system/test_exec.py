@@ -2,6 +2,7 @@
 """exec, by the independent client and by the program."""
 
 import base64
+import ctypes
 import hashlib
 import json
 import os
@@ -11,6 +12,7 @@ import re
 import resource
 import select
 import signal
+import socket
 import struct
 import subprocess
 import tempfile
@@ -461,6 +463,54 @@ class Program(ServerCase):
         process.stdin.write(b"\n")
         process.stdin.close()
         self.assertEqual(process.wait(PATIENCE), 0)
+
+
+PIDFD_GETFD = 438  # the same number on every architecture
+
+
+def socket_of(pid):
+    """A process's only TCP socket, as one of ours."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    pidfd = os.pidfd_open(pid)
+    try:
+        for entry in os.listdir(f"/proc/{pid}/fd"):
+            if os.readlink(f"/proc/{pid}/fd/{entry}").startswith("socket:"):
+                fd = libc.syscall(PIDFD_GETFD, pidfd, int(entry), 0)
+                if fd < 0:
+                    raise OSError(ctypes.get_errno(), "pidfd_getfd")
+                return socket.socket(fileno=fd)
+        raise LookupError("it has no socket")
+    finally:
+        os.close(pidfd)
+
+
+class Patience(unittest.TestCase):
+    """A command that reads its input late, or never."""
+
+    def setUp(self):
+        server = Server("--listen", "tcp://127.0.0.1:0", "--insecure-loopback", listen=False)
+        self.addCleanup(server.remove)
+        self.addCleanup(server.stop)
+        self.address = "tcp://" + server.wait_for("tcp://127.0.0.1:").split("tcp://")[1].split()[0].rstrip('"')
+
+    def user_timeout(self, *arguments):
+        process = subprocess.Popen([PROGRAM, "exec", self.address, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.stdin.close)
+        process.stdin.write(b"word\n")
+        process.stdin.flush()
+        self.assertEqual(process.stdout.readline(), b"word\n")
+        with socket_of(process.pid) as s:
+            return s.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+
+    def test_what_it_does_not_read_for_minutes_does_not_end_the_connection(self):
+        # The system ends a connection that has such a time and whose peer takes nothing for so long, even if the peer answers.
+        self.assertEqual(self.user_timeout("--shell", "read x; echo $x; exec sleep 600"), 0)
+
+    def test_without_input_a_server_that_is_gone_is_missed_after_a_minute(self):
+        self.assertEqual(self.user_timeout("--no-stdin", "--shell", "echo word; exec sleep 600"), 60000)
 
 
 class Many(ServerCase):

@@ -94,6 +94,7 @@ struct ly__receive_options {
     const char *name;   /* the destination's name there; "." for dir itself */
     const char *prefix; /* path, clean, that the sender's first entry has and all others begin with; copied */
     int64_t id;         /* that every frame must have */
+    int64_t piece;      /* most bytes of a large file between two calls of progress; 0: as it goes best */
     const struct ly__receive_hooks *hooks; /* borrowed */
     void *arg;
 };

@@ -54,6 +54,7 @@ struct ly__receive {
                     * front is not for it */
     int silent;    /* time-outs of the socket since the last byte */
     int64_t small; /* bytes of small bodies taken in this call */
+    size_t piece;  /* of a large file, received, hashed and written at a time */
     int64_t until; /* of ly__partial_await */
     struct incoming in;
     char *chunk;                     /* LY__TRANSFER_CHUNK bytes, once a large file came */
@@ -415,15 +416,15 @@ static int begin_incoming(struct ly__receive *r, int error)
 }
 
 /*
- * Receive what is there of the body, at least half a chunk before its end. A piece is written while it is
- * still in the processor's cache; half a chunk is enough for a call on the pool to be worth it. The stream's
+ * Receive what is there of the body, at least half a piece before its end. A piece is written while it is
+ * still in the processor's cache; half a large one is enough for a call on the pool to be worth it. The stream's
  * buffer is passed by once it is empty: it would be one more copy.
  */
 static int fill_chunk(struct ly__receive *r)
 {
     struct incoming *in = &r->in;
-    size_t n = in->left < LY__TRANSFER_CHUNK ? (size_t)in->left : LY__TRANSFER_CHUNK;
-    size_t enough = n < LY__TRANSFER_CHUNK / 2 ? n : LY__TRANSFER_CHUNK / 2;
+    size_t n = in->left < (int64_t)r->piece ? (size_t)in->left : r->piece;
+    size_t enough = n < r->piece / 2 ? n : r->piece / 2;
 
     in->filled = 0;
     while (in->filled < enough) {
@@ -600,6 +601,8 @@ int ly__receive_new(struct ly__receive **ret_receive, struct ly_stream *stream,
         return -ENOMEM;
     r->stream = stream;
     r->options = *options;
+    r->piece = options->piece > 0 && options->piece < LY__TRANSFER_CHUNK ? (size_t)options->piece
+                                                                        : LY__TRANSFER_CHUNK;
     r->in.partial.fd = -1;
     ly_buffer_init(&r->failures, FAILURES_MAX);
     ly_buffer_init(&r->prefix, LY__PATH_MAX + 1);

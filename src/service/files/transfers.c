@@ -14,6 +14,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#define PIECE_LEAST (16 << 10)     /* bytes of a limited transfer received at a time */
 #define PARTIAL_PIECE (256u << 10) /* bytes of a partial file hashed at a time */
 #define PARTIAL_SLICE 64           /* pieces in one call on the pool */
 
@@ -204,6 +205,16 @@ static int put_ended(struct ly__session *s, const struct ly_frame *last,
     return put_counts(s, counts, true);
 }
 
+/* Who has a limit pays for a few seconds at once: of a connection that was not read from for a minute, the
+ * other end would think that this machine is gone. */
+static int64_t piece_of(const struct ly__session *s)
+{
+    int64_t seconds = s->grant.bandwidth * 4;
+    return s->grant.bandwidth <= 0 || s->grant.bandwidth > LY__TRANSFER_CHUNK ? 0
+           : seconds > PIECE_LEAST                                            ? seconds
+                                                                              : PIECE_LEAST;
+}
+
 static int receive(struct ly__session *s, struct transfer *t)
 {
     struct ly_frame last;
@@ -214,6 +225,7 @@ static int receive(struct ly__session *s, struct transfer *t)
         .name = t->place.name,
         .prefix = "",
         .id = s->id,
+        .piece = piece_of(s),
         .hooks = &put_hooks,
         .arg = t,
     };
