@@ -10,6 +10,7 @@
 #include "auth/store_file.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <lanyard/clock.h>
 #include <lanyard/error.h>
 #include <limits.h>
 #include <stdio.h>
@@ -135,16 +136,35 @@ static int find_file(const char *directory, bool make, char ret_path[PATH_MAX])
 
 /* ---- open and close ---- */
 
+/* Of processes that open the file, or close it, at once: the journal goes with the last that has it open, and
+ * who comes to it then, or changes the mode as well, is told so without any waiting. */
+static bool is_passing(int code)
+{
+    return (code & 0xff) == SQLITE_BUSY || code == SQLITE_IOERR_FSTAT || code == SQLITE_IOERR_DELETE_NOENT;
+}
+
+static int begin_journal(struct ly__store *store)
+{
+    int64_t until = ly_deadline(store->patience_ms);
+    int code;
+    while (is_passing(code = sqlite3_exec(store->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL)) &&
+           ly_now() < until)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    return code == SQLITE_OK ? 0 : ly__store_error(store, code);
+}
+
 static int configure(struct ly__store *store)
 {
-    static const char *const settings[] = {"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL",
-                                           "PRAGMA foreign_keys = ON", "PRAGMA trusted_schema = OFF",
-                                           "PRAGMA secure_delete = ON"};
+    static const char *const settings[] = {"PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON",
+                                           "PRAGMA trusted_schema = OFF", "PRAGMA secure_delete = ON"};
     sqlite3_extended_result_codes(store->db, 1);
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
     if (sqlite3_db_readonly(store->db, "main") == 1)
         return -EROFS;
+    int r = begin_journal(store);
+    if (r < 0)
+        return r;
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
         int code = sqlite3_exec(store->db, settings[i], NULL, NULL, NULL);
         if (code != SQLITE_OK)
