@@ -44,9 +44,9 @@ int ly__client_begin_pairing(struct ly__client *c, const char *command, const ch
 int ly__client_request(struct ly__client *c, const struct ly_buffer *head);
 
 /*
- * From now on the server may leave unread what is sent, for as long as it likes: a command reads its input when
- * it wants to. A server whose machine is gone is then missed when the system gives up, which takes a quarter of
- * an hour (tcp(7), tcp_retries2).
+ * From now on the server may leave unread what is sent, for as long as it likes: a command reads its input
+ * when it wants to. A server whose machine is gone is then missed when the system gives up, which takes a
+ * quarter of an hour (tcp(7), tcp_retries2).
  */
 void ly__client_be_patient(struct ly__client *c);
 

@@ -32,7 +32,7 @@
 
 #define KILL_AFTER_MS 1000
 #define LOOK_AT 3 /* how many children without a pidfd are looked at in a turn: more than begin in one */
-#define SPARES 16  /* records of children that are kept for the next ones */
+#define SPARES 16 /* records of children that are kept for the next ones */
 
 struct child {
     struct ly__list link; /* in ly_server.children or watched */

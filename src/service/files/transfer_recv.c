@@ -417,8 +417,8 @@ static int begin_incoming(struct ly__receive *r, int error)
 
 /*
  * Receive what is there of the body, at least half a piece before its end. A piece is written while it is
- * still in the processor's cache; half a large one is enough for a call on the pool to be worth it. The stream's
- * buffer is passed by once it is empty: it would be one more copy.
+ * still in the processor's cache; half a large one is enough for a call on the pool to be worth it. The
+ * stream's buffer is passed by once it is empty: it would be one more copy.
  */
 static int fill_chunk(struct ly__receive *r)
 {
@@ -602,7 +602,7 @@ int ly__receive_new(struct ly__receive **ret_receive, struct ly_stream *stream,
     r->stream = stream;
     r->options = *options;
     r->piece = options->piece > 0 && options->piece < LY__TRANSFER_CHUNK ? (size_t)options->piece
-                                                                        : LY__TRANSFER_CHUNK;
+                                                                         : LY__TRANSFER_CHUNK;
     r->in.partial.fd = -1;
     ly_buffer_init(&r->failures, FAILURES_MAX);
     ly_buffer_init(&r->prefix, LY__PATH_MAX + 1);
