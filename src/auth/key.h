@@ -15,9 +15,8 @@
 
 #define LY__KEY_FILE "key.pem"
 #define LY__KEY_NEXT_FILE "next.pem"
-#define LY__KEY_ANNOUNCED_FILE                                                           \
-    "announced"          /* the identity of the next key, once a server has announced it \
-                          */
+#define LY__KEY_ANNOUNCED_FILE "announced" /* the next key's identity, once a server announced it */
+
 #define LY__SPKI_MAX 128 /* bytes of the longest public key that is taken; one on P-256 has 91 */
 
 struct ly__key {

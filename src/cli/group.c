@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/group.h"
-
 #include "daemon/nearest.h"
 #include <stdio.h>
 #include <string.h>

@@ -27,8 +27,8 @@ struct ly__listener {
 int ly__listener_open(struct ly__listener *l, const char *address, const struct ly__serve_options *o,
                       struct ly__service *service);
 
-/* Why an address cannot be listened on, in a sentence that says what to do, behind "cannot listen on ADDRESS:
- * ". */
+/* Why an address cannot be listened on, in a sentence that says what to do: what stands behind the colon of
+ * "cannot listen on ADDRESS: ". */
 const char *ly__listen_why(const char *address, int error);
 
 /* Start serving. Returns 0 or -EAGAIN. */

@@ -180,8 +180,8 @@ static int open_signals(struct daemon *d)
 /* It would be read only once somebody listens on the network, or puts a client's keys there. */
 static int check_state(void)
 {
-    const char *state = getenv("LANYARD_STATE");
-    if (!state || !*state || *state == '/')
+    char state[PATH_MAX];
+    if (ly__place_state(state, sizeof state, false) != -EINVAL)
         return 0;
     fprintf(stderr, "%slanyard serve: $LANYARD_STATE must be an absolute path\n", ly__notify_error());
     return -EINVAL;

@@ -800,6 +800,7 @@ class RealServers(ClientCase):
         with open(partial, "rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
         self.assertLess(time.monotonic() - began, 30)  # of the minute and more that is left to pay for
+        self.assertLess(partial.stat().st_size, 1 << 18)  # seconds are paid for at once; half a MiB would be a minute
 
     def test_the_password_is_asked_for_once_for_all_connections_of_a_command(self):
         self.meet()

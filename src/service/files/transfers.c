@@ -209,10 +209,10 @@ static int put_ended(struct ly__session *s, const struct ly_frame *last,
  * other end would think that this machine is gone. */
 static int64_t piece_of(const struct ly__session *s)
 {
-    int64_t seconds = s->grant.bandwidth * 4;
-    return s->grant.bandwidth <= 0 || s->grant.bandwidth > LY__TRANSFER_CHUNK ? 0
-           : seconds > PIECE_LEAST                                            ? seconds
-                                                                              : PIECE_LEAST;
+    int64_t rate = s->grant.bandwidth;
+    if (rate <= 0 || rate > LY__TRANSFER_CHUNK)
+        return 0;
+    return rate * 4 > PIECE_LEAST ? rate * 4 : PIECE_LEAST;
 }
 
 static int receive(struct ly__session *s, struct transfer *t)
