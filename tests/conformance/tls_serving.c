@@ -39,12 +39,18 @@ static struct ly_server *open_tls(const struct cell *c, struct ly_server_options
     return open_server(c, o);
 }
 
-static struct ly_sock *dial_tls(const struct ly_server *server)
+static struct ly_sock *dial_and_arrive(const struct ly_server *server)
 {
     int before = counted(7);
-    struct ly_sock *plain = dial(server), *s = NULL;
+    struct ly_sock *plain = dial(server);
     if (matrix.now->policy == LY_FORKING)
         AWAIT(counted(7) > before);
+    return plain;
+}
+
+static struct ly_sock *dial_tls(const struct ly_server *server)
+{
+    struct ly_sock *plain = dial_and_arrive(server), *s = NULL;
     assert_int_equal(ly_tls_wrap(&s, plain, client_tls, NULL), 0);
     return s;
 }
@@ -81,7 +87,8 @@ ROW(clients_that_are_slow_or_silent_do_not_hold_up_others, CONCURRENT | TCP_ONLY
 {
     struct served s;
     serve(&s, open_tls(c, (struct ly_server_options){.handler.handle = echo}));
-    struct ly_sock *silent = dial(s.server), *slow = dial(s.server), *up = dial_tls(s.server);
+    struct ly_sock *silent = dial_and_arrive(s.server), *slow = dial_and_arrive(s.server),
+                   *up = dial_tls(s.server);
     say(slow, "\x16\x03\x01");
     say(up, "one");
     expect(up, "one");
