@@ -32,17 +32,6 @@ struct ly_process {
 
 /* ---- starting ---- */
 
-/* Move a descriptor above the child's standard ones, which the child is about to replace. */
-static int move_up(int fd)
-{
-    if (fd > STDERR_FILENO)
-        return fd;
-    int up = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    int r = up < 0 ? -errno : up;
-    close(fd);
-    return r;
-}
-
 /* A pipe for the child's descriptor `which`: its end, and ours wrapped. */
 static int make_pipe(struct ly_pipe **ret_ours, int *ret_theirs, int which, int size)
 {
@@ -50,14 +39,17 @@ static int make_pipe(struct ly_pipe **ret_ours, int *ret_theirs, int which, int 
     bool reads = which == 0;
     if (pipe2(fd, O_CLOEXEC) < 0)
         return -errno;
-    int ours = fd[reads], theirs = move_up(fd[!reads]);
-    if (size > 0 && !reads)
+    int ours = ly__fd_move_up(fd[reads]), theirs = ly__fd_move_up(fd[!reads]);
+    if (size > 0 && !reads && ours >= 0)
         fcntl(ours, F_SETPIPE_SZ, size); /* a wish: the system has a limit */
-    int r = theirs < 0 ? theirs : ly__fd_prepare(ours);
+    int r = ours < 0 ? ours : theirs;
+    if (r >= 0)
+        r = ly__fd_prepare(ours);
     if (r >= 0)
         r = ly__pipe_wrap(ret_ours, ours);
     if (r < 0) {
-        close(ours);
+        if (ours >= 0)
+            close(ours);
         if (theirs >= 0)
             close(theirs);
         return r;

@@ -21,6 +21,16 @@
 
 #define PATH_DEFAULT "/usr/local/bin:/usr/bin:/bin"
 
+int ly__fd_move_up(int fd)
+{
+    if (fd < 0 || fd > STDERR_FILENO)
+        return fd;
+    int up = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    int r = up < 0 ? -errno : up;
+    close(fd);
+    return r;
+}
+
 /* ---- finding the program ---- */
 
 static const char *search_path(const char *const *env)
@@ -137,10 +147,12 @@ out:
 static int take_pidfd(struct ly__spawn *s)
 {
     /* The number is the child's until it is waited for, which nobody but us does. */
-    s->pidfd = pidfd_open(s->pid, 0);
-    if (s->pidfd >= 0)
+    int fd = pidfd_open(s->pid, 0);
+    int r = fd < 0 ? -errno : ly__fd_move_up(fd);
+    if (r >= 0) {
+        s->pidfd = r;
         return 0;
-    int r = -errno;
+    }
     kill(s->pid, SIGKILL);
     while (waitpid(s->pid, NULL, 0) < 0 && errno == EINTR)
         ;
@@ -157,8 +169,9 @@ int ly__spawn(void *arg)
 
     if (o->cwd) {
         directory = open(o->cwd, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        directory = directory < 0 ? -errno : ly__fd_move_up(directory);
         if (directory < 0)
-            return -errno;
+            return directory;
     }
     int r = find_program(directory, o->argv[0], search_path(env), file);
     if (r == 0)

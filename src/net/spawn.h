@@ -18,6 +18,13 @@ struct ly__spawn {
 };
 
 /*
+ * Move a descriptor above the standard ones. In a process that has one of those closed, what is opened gets
+ * its number, and a child that inherits standard input or output would get it too. Takes fd; negative:
+ * returned as it is. Returns the descriptor, close-on-exec, or -errno, and then fd is closed.
+ */
+int ly__fd_move_up(int fd);
+
+/*
  * Start the child and fill in pid and pidfd. arg is a struct ly__spawn. Returns 0 or -errno, and then no
  * child is left. Blocks until the child runs its program.
  */

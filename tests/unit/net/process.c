@@ -217,6 +217,38 @@ static int the_child_has_three_descriptors_and_default_signals(void *arg)
     return 0;
 }
 
+/* What the call opens itself (pipes, the directory, the process) gets no standard number, which the child
+ * would take over as the parent's. */
+static int a_closed_standard_descriptor_stays_closed_in_the_child(void *arg)
+{
+    char buf[64] = "";
+    int status = -1, r = 0;
+    struct ly_process *first = NULL;
+    static const char script[] =
+        "for i in 0 2; do test -L /proc/$$/fd/$i && readlink /proc/$$/fd/$i; done; echo end";
+    const struct ly_spawn_options o = {.argv = ARGV("sh", "-c", script), .out = LY_PIPE, .cwd = "/usr"};
+    (void)arg;
+    NEED_OK(run(&o, buf, sizeof buf, &status)); /* what is opened once only is open then */
+    int in = fcntl(0, F_DUPFD_CLOEXEC, 10), err = fcntl(2, F_DUPFD_CLOEXEC, 10);
+    NEED(in >= 0 && err >= 0);
+    close(0);
+    close(2);
+    r = ly_process_spawn(&first, &(struct ly_spawn_options){.argv = ARGV("true"), .out = LY_PIPE});
+    if (r == 0)
+        r = run(&o, buf, sizeof buf, &status);
+    ly_process_free(first);
+    dup2(in, 0);
+    dup2(err, 2);
+    close(in);
+    close(err);
+    NEED_OK(r);
+    NEED_INT(status, 0);
+    if (strcmp(buf, "end\n") != 0)
+        fprintf(stderr, "the child has %s", buf);
+    NEED(strcmp(buf, "end\n") == 0);
+    return 0;
+}
+
 static int waiting_ends_at_the_timeout(void *arg)
 {
     struct ly_process *p;
@@ -354,6 +386,7 @@ int main(void)
         BODY(the_program_is_sought_in_the_childs_path),
         BODY(the_child_has_the_environment_and_directory_asked_for),
         BODY(the_child_has_three_descriptors_and_default_signals),
+        BODY(a_closed_standard_descriptor_stays_closed_in_the_child),
         BODY(waiting_ends_at_the_timeout),
         BODY(a_signal_reaches_the_whole_group),
         BODY(those_left_behind_by_the_leader_can_be_ended),
