@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* TLS sockets, as their files share them. Reading order: tls.c, tls_ticket.c, tls_bio.c, tls_conn.c,
- * tls_kernel.c, tls_peer.c, tls_proof.c. */
+/* TLS sockets, as their files share them. Reading order: tls.c, tls_ticket.c, tls_bio.c, tls_life.c,
+ * tls_conn.c, tls_kernel.c, tls_peer.c, tls_proof.c. */
 #ifndef LY_NET_TLS_H
 #define LY_NET_TLS_H
 
@@ -104,6 +104,10 @@ size_t ly__tls_add_protocol(const struct ly__tls_bytes *in, char *buf, size_t n,
  * NULL: *ret_error tells why. ly__tls_leave unlocks it. */
 struct ly__tls_conn *ly__tls_enter(struct ly_sock *s, int *ret_error);
 void ly__tls_leave(struct ly__tls_conn *c);
+
+/* Name the host that a client's connection is for, before its first call (tls_life.c). Returns 0, -EINVAL (it
+ * cannot be named so, or has no name and must), or an error of ly__tls_enter. */
+int ly__tls_begin(struct ly_sock *s, const char *name);
 
 extern const struct ly__tls_ops ly__tls_calls;
 
