@@ -4,6 +4,8 @@
 #define TESTS_UNIT_AUTH_TEMPORARY_H
 
 #include "auth/store.h"
+#include "auth/user.h"
+#include <fcntl.h>
 #include <setjmp.h>
 #include <sqlite3.h>
 #include <stdarg.h>
@@ -54,6 +56,55 @@ static inline struct ly__store *open_store(void)
     struct ly__store *store = NULL;
     assert_int_equal(ly__store_open(&store, folder, &(struct ly__store_options)QUICK_STORE), 0);
     return store;
+}
+
+/* Open it, make it where that is asked for, and close it again. */
+static inline int try_open(bool make)
+{
+    struct ly__store *store = NULL;
+    struct ly__store_options o = QUICK_STORE;
+    o.make = make;
+    int r = ly__store_open(&store, folder, &o);
+    assert_true((r == 0) == (store != NULL));
+    ly__store_close(store);
+    return r;
+}
+
+/* Run SQL on the file as any other program could. */
+static inline int64_t sql(const char *text)
+{
+    sqlite3 *db;
+    sqlite3_stmt *query = NULL;
+    char path[128];
+    int64_t number = -1;
+    path_of(path, sizeof path, LY__STORE_FILE);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    while (*text) {
+        assert_int_equal(sqlite3_prepare_v2(db, text, -1, &query, &text), SQLITE_OK);
+        if (sqlite3_step(query) == SQLITE_ROW)
+            number = sqlite3_column_int64(query, 0);
+        assert_int_equal(sqlite3_finalize(query), SQLITE_OK);
+    }
+    sqlite3_close(db);
+    return number;
+}
+
+static inline void add_user(struct ly__store *store, const char *name)
+{
+    struct ly__user u = {.roles = LY__READ};
+    snprintf(u.name, sizeof u.name, "%s", name);
+    assert_int_equal(ly__user_add(store, &u, "pass word"), 0);
+}
+
+/* Write into its file as any other program could. */
+static inline void write_file(const void *bytes, size_t n, off_t at)
+{
+    char path[128];
+    path_of(path, sizeof path, LY__STORE_FILE);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, bytes, n, at), n);
+    close(fd);
 }
 
 #endif
