@@ -84,13 +84,6 @@ int ly__audit_begin(struct ly__audit *a, struct ly__audit_record *record);
  * Returns 0, or under "refuse" the error. */
 int ly__audit_end(struct ly__audit *a, const struct ly__audit_record *record);
 
-/*
- * A command's words as one text, for `object`: quoted as a shell would need it where a word is empty or has
- * other characters than letters, digits and _@%+=:,./- in it, so that it tells which words there were. Cut to
- * fit cap >= 1 bytes, with a zero byte. Returns the length of the whole.
- */
-size_t ly__audit_command(char *out, size_t cap, const char *const *words, size_t n);
-
 void ly__audit_count(struct ly__audit *a, struct ly__audit_counts *ret);
 
 #endif

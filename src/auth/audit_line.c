@@ -37,46 +37,6 @@ static int put_text(struct ly_buffer *b, const char *name, const char *text, siz
     return ly_json_put_bytes(b, name, text, keep(text, max, cut));
 }
 
-/* ---- commands ---- */
-
-/* Append what fits in front of the last byte; count all. */
-static void add(char *out, size_t cap, size_t *length, const char *text, size_t n)
-{
-    for (size_t i = 0; i < n; i++, (*length)++) {
-        if (*length + 1 < cap)
-            out[*length] = text[i];
-    }
-}
-
-static void add_quoted(char *out, size_t cap, size_t *length, const char *word)
-{
-    add(out, cap, length, "'", 1);
-    for (; *word; word++) {
-        if (*word == '\'')
-            add(out, cap, length, "'\\''", 4);
-        else
-            add(out, cap, length, word, 1);
-    }
-    add(out, cap, length, "'", 1);
-}
-
-size_t ly__audit_command(char *out, size_t cap, const char *const *words, size_t n)
-{
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-";
-    size_t length = 0;
-    for (size_t i = 0; i < n; i++) {
-        size_t plain_length = strspn(words[i], plain);
-        if (i > 0)
-            add(out, cap, &length, " ", 1);
-        if (plain_length > 0 && words[i][plain_length] == '\0')
-            add(out, cap, &length, words[i], plain_length);
-        else
-            add_quoted(out, cap, &length, words[i]);
-    }
-    out[length < cap ? length : cap - 1] = '\0';
-    return length;
-}
-
 /* ---- records ---- */
 
 static int put_number(struct ly_buffer *b, const char *name, int64_t n, bool applies)

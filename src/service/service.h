@@ -181,7 +181,10 @@ int ly__session_run(struct ly__service *service, struct ly_sock *sock, const str
 void ly__session_received(struct ly__session *s, int64_t bytes);
 void ly__session_sent(struct ly__session *s, int64_t bytes);
 
-/* What a request is about, for the trail: its path or paths, its command. Long ones are cut and end in "...".
+/*
+ * What a request is about, for the trail: its path or paths, its command (a line for the shell with /bin/sh
+ * -c), as words: quoted as a shell would need it where a word is empty or has other characters than ASCII
+ * letters, digits and _@%+=:,./- in it. Long ones are cut and end in "...".
  */
 void ly__deed_object(char out[LY__DEED_OBJECT], struct ly_json header);
 

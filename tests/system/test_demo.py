@@ -21,7 +21,7 @@ class Demo(unittest.TestCase):
                               capture_output=True, text=True, timeout=240, check=False)
         self.assertEqual(done.returncode, 0, done.stderr + done.stdout)
         for words in ("knows this machine's key now", "the same", "is not known here", "do not have the role", "has failed",
-                      "HAS ANOTHER KEY THAN BEFORE", "does not know this machine's key", "sh -c uname -n; id -un (exit 0)"):
+                      "HAS ANOTHER KEY THAN BEFORE", "does not know this machine's key", "sh -c 'uname -n; id -un' (exit 0)"):
             self.assertIn(words, done.stdout)
         self.assertEqual(pathlib.Path("/proc/self/net/dev").read_text().count(":"), links)
 

@@ -966,11 +966,12 @@ class RealServers(ClientCase):
         self.lanyard("put", "-T", str(tree), f"{host}:whole")
         self.lanyard("get", f"{host}:two", str(self.folder))
         self.lanyard("exec", host, "--", "printf", "12345")
+        self.lanyard("exec", host, "--", "printf", "%s %s", "1", "2")
         self.lanyard("rm", f"{host}:two")
         records = self.trail(server, until='"rm"')
         shown = [(r["what"], r.get("object"), r.get("bytes")) for r in records if r["what"] in ("put", "get", "exec", "rm")]
-        self.assertEqual(shown, [("put", "one two", 300_010), ("put", "other name", 10), ("put", "dir/tree dir/one", 300_025), ("put", "whole", 300_015),
-                                 ("get", "two", 300_000), ("exec", "printf 12345", 5), ("rm", "two", None)])
+        self.assertEqual(shown, [("put", "one two", 300_010), ("put", "'other name'", 10), ("put", "dir/tree dir/one", 300_025), ("put", "whole", 300_015),
+                                 ("get", "two", 300_000), ("exec", "printf 12345", 5), ("exec", "printf '%s %s' 1 2", 3), ("rm", "two", None)])
 
     def test_the_trail_tells_which_transfers_have_failed(self):
         server = self.own_server()

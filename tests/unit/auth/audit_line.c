@@ -160,41 +160,6 @@ static void a_line_is_what_the_manual_says(void **state)
     ly_buffer_done(&b);
 }
 
-static void assert_command(const char *wanted, size_t n, const char *const *words)
-{
-    char text[100];
-    assert_int_equal(ly__audit_command(text, sizeof text, words, n), strlen(wanted));
-    assert_string_equal(text, wanted);
-}
-
-#define COMMAND(wanted, ...)                                         \
-    do {                                                             \
-        const char *words[] = {__VA_ARGS__};                         \
-        assert_command(wanted, sizeof words / sizeof *words, words); \
-    } while (0)
-
-static void a_command_tells_its_words(void **state)
-{
-    (void)state;
-    COMMAND("make -C src/x A=1", "make", "-C", "src/x", "A=1");
-    COMMAND("'a b' c", "a b", "c");
-    COMMAND("a 'b c'", "a", "b c");
-    COMMAND("'' x ''", "", "x", "");
-    COMMAND("'it'\\''s' '$HOME' '*' 'a\nb'", "it's", "$HOME", "*", "a\nb");
-    assert_command("", 0, NULL);
-}
-
-static void a_long_command_is_cut(void **state)
-{
-    (void)state;
-    char text[8] = "xxxxxxx", none[1] = "x";
-    const char *words[] = {"abc", "d e", "f"};
-    assert_int_equal(ly__audit_command(text, sizeof text, words, 3), 11);
-    assert_string_equal(text, "abc 'd ");
-    assert_int_equal(ly__audit_command(none, sizeof none, words, 3), 11);
-    assert_string_equal(none, "");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,8 +170,6 @@ int main(void)
         cmocka_unit_test(members_of_a_wrong_type_count_as_missing),
         cmocka_unit_test(a_record_behind_a_piece_is_read),
         cmocka_unit_test(a_text_is_not_taken_for_a_record),
-        cmocka_unit_test(a_command_tells_its_words),
-        cmocka_unit_test(a_long_command_is_cut),
         cmocka_unit_test(a_line_is_what_the_manual_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
