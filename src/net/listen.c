@@ -10,9 +10,11 @@
  *
  * Stale files. The file of a dead server stays; connecting to it is refused. Between finding that out and
  * binding, another starter may have done the same, and its new socket would be unlinked. So the whole of it,
- * up to listen (a bound socket that does not listen yet refuses too), is done under a lock on the directory,
- * which leaves no file behind. A lock that somebody holds for longer than LOCK_WAIT_MS is reported as
- * -EADDRINUSE.
+ * up to listen (a bound socket that does not listen yet refuses too), is done under a lock. That is a file
+ * beside the socket's, which nobody else can open, and which goes before the lock does; who gets the lock of
+ * a file that has gone begins anew. A lock on the directory would need no file, but everybody who may read
+ * the directory, as /run, could hold it. A lock that somebody holds for longer than LOCK_WAIT_MS is reported
+ * as -EADDRINUSE.
  */
 #include "net/address.h"
 #include "net/sock.h"
@@ -27,6 +29,7 @@
 
 #define ADDRESSES_MAX 16
 #define LOCK_WAIT_MS 1000
+#define LOCK_SUFFIX ".lock"
 #define MODE_BITS 0777
 
 int ly_sock_bind(struct ly_sock *s, const struct ly_address *address)
@@ -84,19 +87,13 @@ static int bind_with_mode(struct ly_sock *s, const struct ly_address *address, i
     return r;
 }
 
-/* Lock the directory that path is in. Returns a descriptor to close. */
-static int lock_directory(const char *path)
-{
-    char directory[sizeof((struct sockaddr_un *)0)->sun_path];
-    const char *slash = strrchr(path, '/');
-    size_t n = slash == path ? 1 : slash ? (size_t)(slash - path) : 0;
+struct lock {
+    int fd;
+    char name[sizeof((struct sockaddr_un *)0)->sun_path + sizeof LOCK_SUFFIX];
+};
 
-    memcpy(directory, path, n);
-    directory[n] = 0;
-    int fd = open(n > 0 ? directory : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    int64_t deadline = ly_deadline(LOCK_WAIT_MS);
+static int wait_for_lock(int fd, int64_t deadline)
+{
     int r = 0;
     while (r == 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
         r = errno == EINTR         ? 0
@@ -104,10 +101,39 @@ static int lock_directory(const char *path)
             : ly_now() >= deadline ? -EADDRINUSE
                                    : ly_sleep(1);
     }
-    if (r == 0)
-        return fd;
-    close(fd);
     return r;
+}
+
+/* Whether the lock's file is still there: who had it before has removed it. */
+static bool is_there(const struct lock *l)
+{
+    struct stat st, named;
+    return fstat(l->fd, &st) == 0 && lstat(l->name, &named) == 0 && st.st_dev == named.st_dev &&
+           st.st_ino == named.st_ino;
+}
+
+static int take_lock(struct lock *l, const char *path)
+{
+    int64_t deadline = ly_deadline(LOCK_WAIT_MS);
+    (void)snprintf(l->name, sizeof l->name, "%s" LOCK_SUFFIX, path);
+    do {
+        l->fd = open(l->name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+        if (l->fd < 0)
+            return -errno;
+        int r = wait_for_lock(l->fd, deadline);
+        if (r == 0 && is_there(l))
+            return 0;
+        close(l->fd);
+        if (r < 0)
+            return r;
+    } while (ly_now() < deadline);
+    return -EADDRINUSE;
+}
+
+static void release_lock(const struct lock *l)
+{
+    (void)unlink(l->name);
+    close(l->fd);
 }
 
 /* Remove a socket's file on which nobody listens. Returns 0, -EADDRINUSE (somebody does, or it is no
@@ -171,13 +197,14 @@ static int start(struct ly_sock *s, const struct ly_address *address, const stru
 {
     if (!o->replace_stale || !path_of(address))
         return bind_and_listen(s, address, o, listens);
-    int lock = lock_directory(path_of(address));
-    if (lock < 0)
-        return lock;
-    int r = remove_stale(address);
+    struct lock lock;
+    int r = take_lock(&lock, path_of(address));
+    if (r < 0)
+        return r;
+    r = remove_stale(address);
     if (r == 0)
         r = bind_and_listen(s, address, o, listens);
-    close(lock);
+    release_lock(&lock);
     return r;
 }
 

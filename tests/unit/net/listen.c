@@ -2,8 +2,10 @@
 /* Listening and accepting. */
 #include "everywhere.h"
 #include <dirent.h>
+#include <fcntl.h>
 #include <lanyard/socket.h>
 #include <netinet/tcp.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -364,6 +366,28 @@ static int what_is_no_socket_is_never_removed(void *arg)
     return 0;
 }
 
+static int who_may_only_read_the_directory_keeps_nobody_from_listening_there(void *arg)
+{
+    struct place p;
+    struct ly_sock *l;
+    char lock[sizeof p.path + sizeof ".lock"];
+    (void)arg;
+    NEED_OK(make_place(&p));
+    int held = open(p.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    NEED(held >= 0);
+    NEED_OK(flock(held, LOCK_EX));
+    snprintf(lock, sizeof lock, "%s.lock", p.path);
+    FILE *left = fopen(lock, "we"); /* by a starter that was killed */
+    NEED(left);
+    fclose(left);
+    NEED_OK(ly_listen(&l, p.text, &(struct ly_listen_options){.replace_stale = true}));
+    NEED(access(lock, F_OK) < 0);
+    close(held);
+    ly_sock_free(l);
+    remove_place(&p);
+    return 0;
+}
+
 struct starter {
     const char *text;
     struct ly_sock *sock;
@@ -450,6 +474,7 @@ int main(void)
         BODY(a_stale_file_is_replaced_only_if_asked_and_nobody_listens),
         BODY(a_listener_with_a_full_backlog_is_not_stale),
         BODY(what_is_no_socket_is_never_removed),
+        BODY(who_may_only_read_the_directory_keeps_nobody_from_listening_there),
         BODY(of_many_starters_exactly_one_listens),
         BODY(c136_a_failure_says_at_which_address),
     };
