@@ -203,14 +203,19 @@ static inline void make_file(void)
     assert_int_equal(write(file_fd, bytes, sizeof bytes), sizeof bytes);
 }
 
-static inline void begin_site(const struct cell *c, struct served *served, struct ly_http_site *site)
+static inline struct ly_server *open_site(const struct cell *c, struct ly_http_site *site)
 {
     make_file();
     site->routes = routes;
-    serve(served, open_server(c, (struct ly_server_options){.handler.handle = ly_http_serve,
-                                                            .hooks.handle_error = note_error,
-                                                            .user = site,
-                                                            .drain_ms = 20000}));
+    return open_server(c, (struct ly_server_options){.handler = {arrive, ly_http_serve, NULL},
+                                                     .hooks.handle_error = note_error,
+                                                     .user = site,
+                                                     .drain_ms = 20000});
+}
+
+static inline void begin_site(const struct cell *c, struct served *served, struct ly_http_site *site)
+{
+    serve(served, open_site(c, site));
 }
 
 /* ---- a client ---- */
@@ -222,10 +227,15 @@ struct client {
     size_t length;
 };
 
+static inline void open_client(struct client *k, struct ly_sock *s)
+{
+    assert_int_equal(ly_stream_open(&k->stream, s, NULL), 0);
+    k->body = NULL;
+}
+
 static inline void begin_client(struct client *k, const struct served *s)
 {
-    assert_int_equal(ly_stream_open(&k->stream, dial(s->server), NULL), 0);
-    k->body = NULL;
+    open_client(k, dial_and_arrive(s->server));
 }
 
 static inline void end_client(struct client *k)

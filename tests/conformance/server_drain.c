@@ -11,10 +11,11 @@ static void keep_error(struct ly_request *rq, const char *where, int error)
     count(0);
 }
 
-/* Says that it runs, then waits for what never comes. */
+/* Says that it runs, and where, then waits for what never comes. */
 static int wait_forever(struct ly_request *rq)
 {
     char byte;
+    notes->number[1] = getpid();
     ssize_t n = ly_recv(rq->sock, &byte, 1);
     if (n > 0)
         n = ly_sendall(rq->sock, "on", 2);
@@ -42,11 +43,34 @@ static int finish(struct ly_request *rq)
     return 0;
 }
 
+/*
+ * Wait until a process waits for something. ThreadSanitizer keeps a signal that comes while its process runs,
+ * and gives it to the handler at the next atomic operation; a child that was forked beside other threads may
+ * begin a wait meanwhile that nothing ends, as its calls are no longer looked after.
+ */
+static void await_wait(pid_t pid)
+{
+    char path[40], line[256], state = 0;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    while (state != 'S') {
+        sched_yield();
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t n = read(fd, line, sizeof line - 1);
+        close(fd);
+        assert_true(n > 0);
+        line[n] = 0;
+        const char *name_ends = strrchr(line, ')');
+        state = name_ends ? name_ends[2] : 0;
+    }
+}
+
 static struct ly_sock *begin(struct ly_server *s)
 {
     struct ly_sock *client = dial(s);
     say(client, "x");
     expect(client, "on");
+    if (matrix.now->policy == LY_FORKING)
+        await_wait((pid_t)notes->number[1]);
     return client;
 }
 

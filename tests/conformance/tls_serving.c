@@ -19,33 +19,13 @@ static void make_contexts(void)
     assert_int_equal(ly_tls_open(&client_tls, &(struct ly_tls_options){.verify = LY_TLS_VERIFY_NONE}), 0);
 }
 
-/*
- * A forked child has the locks of OpenSSL and of malloc as they were at the fork, so that nobody else in this
- * process may be inside then: the forking cells' client says nothing before the child runs.
- */
-static int arrived(struct ly_request *rq)
-{
-    (void)rq;
-    count(7);
-    return 0;
-}
-
 static struct ly_server *open_tls(const struct cell *c, struct ly_server_options o)
 {
     make_contexts();
     o.tls = server_tls;
-    o.handler.setup = arrived;
+    o.handler.setup = arrive;
     o.address = o.listener ? NULL : "tls://127.0.0.1:0";
     return open_server(c, o);
-}
-
-static struct ly_sock *dial_and_arrive(const struct ly_server *server)
-{
-    int before = counted(7);
-    struct ly_sock *plain = dial(server);
-    if (matrix.now->policy == LY_FORKING)
-        AWAIT(counted(7) > before);
-    return plain;
 }
 
 static struct ly_sock *dial_tls(const struct ly_server *server)
@@ -209,7 +189,7 @@ ROW(a_listener_made_for_tls_is_served_with_tls, ALL | TCP_ONLY)
     make_contexts();
     assert_int_equal(
         ly_listen(&listener, "tls://127.0.0.1:0", &(struct ly_listen_options){.tls = server_tls}), 0);
-    serve(&s, open_server(c, (struct ly_server_options){.handler = {.setup = arrived, .handle = echo},
+    serve(&s, open_server(c, (struct ly_server_options){.handler = {.setup = arrive, .handle = echo},
                                                         .listener = listener}));
     exchange_tls(s.server, "hello");
     end_server(&s);
