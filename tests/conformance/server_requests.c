@@ -145,6 +145,15 @@ static int capture_errors(int *ret_read)
     return old;
 }
 
+/* A client that has connected and said "x" before its server serves, so that no time-out counts before. */
+static struct ly_sock *say_before_serving(struct served *s, struct ly_server *server)
+{
+    struct ly_sock *client = dial(server);
+    say(client, "x");
+    serve(s, server);
+    return client;
+}
+
 /* What the server reports of one client that says "x"; the client's address in *ret_peer. */
 static const char *report_of(const struct cell *c, struct ly_server_options o, char *ret_peer)
 {
@@ -152,10 +161,8 @@ static const char *report_of(const struct cell *c, struct ly_server_options o, c
     struct served s;
     struct ly_address me;
     int from, old = capture_errors(&from);
-    serve(&s, open_server(c, o));
-    struct ly_sock *client = dial(s.server);
+    struct ly_sock *client = say_before_serving(&s, open_server(c, o));
     int r = ly_sock_local(client, &me);
-    say(client, "x");
     expect_end(client);
     hang_up(client);
     end_server(&s);
@@ -366,12 +373,11 @@ static int wait_for_more(struct ly_request *rq)
 ROW(C40_the_request_timeout_bounds_each_call, ALL)
 {
     struct served s;
-    serve(&s, open_server(c, (struct ly_server_options){.handler.handle = wait_for_more,
-                                                        .request_timeout_ms = 20,
-                                                        .hooks.handle_error = keep_error}));
-    struct ly_sock *client = dial(s.server);
+    struct ly_server *server = open_server(c, (struct ly_server_options){.handler.handle = wait_for_more,
+                                                                         .request_timeout_ms = 20,
+                                                                         .hooks.handle_error = keep_error});
     int64_t start = ly_now();
-    say(client, "x");
+    struct ly_sock *client = say_before_serving(&s, server);
     expect_end(client);
     assert_true(ms_since(start) >= 20);
     hang_up(client);
@@ -386,8 +392,8 @@ ROW(C40_a_client_that_says_nothing_is_given_up_too, ALL)
                                                         .request_timeout_ms = 20,
                                                         .hooks.handle_error = keep_error}));
     for (int i = 0; i < 2; i++) {
-        struct ly_sock *client = dial(s.server);
         int64_t start = ly_now();
+        struct ly_sock *client = dial(s.server);
         expect_end(client);
         assert_true(ms_since(start) >= 20);
         hang_up(client);

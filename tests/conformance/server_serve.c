@@ -106,11 +106,10 @@ ROW(C14_signals_do_not_change_how_long_it_waits, ALL)
         open_server(c, (struct ly_server_options){.handler.handle = echo, .handle_timeout_ms = 60});
     sigaction(SIGALRM, &action, &old);
     setitimer(ITIMER_REAL, &every, NULL);
-    int64_t took = wait_in_vain(s);
+    while (counted(1) < 2) /* signals that come while this process does not run are one */
+        assert_true(wait_in_vain(s) >= 60);
     setitimer(ITIMER_REAL, &never, NULL);
     sigaction(SIGALRM, &old, NULL);
-    assert_true(took >= 60);
-    assert_true(counted(1) >= 2);
     ly_server_close(s);
 }
 

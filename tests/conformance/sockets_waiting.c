@@ -246,24 +246,31 @@ static void stop_ticking(struct ticking *t)
     sigaction(SIGALRM, &t->old, NULL);
 }
 
-ROW(C89_signals_never_end_a_call_and_do_not_stretch_it, BOTH)
+/* Three calls, each in vain for 40 ms. */
+static int wait_in_vain(struct place *p)
 {
     char byte;
     struct ly_sock *more;
+    int64_t start = ly_now();
+    NEED(ly_recv(p->a, &byte, 1) == -ETIMEDOUT);
+    NEED(ly_send(p->a, "x", 1) == -ETIMEDOUT);
+    NEED(ly_accept(p->listener, &more, NULL) == -ETIMEDOUT);
+    NEED(ms_since(start) >= 120);
+    return 0;
+}
+
+ROW(C89_signals_never_end_a_call_and_do_not_stretch_it, BOTH)
+{
     struct ticking t;
+    int r = 0;
     NEED(ly_sock_set_timeout(p->a, 40) == 0);
     NEED(ly_sock_set_timeout(p->listener, 40) == 0);
     stuff(p->a);
     tick(&t);
-    int64_t start = ly_now();
-    int received = (int)ly_recv(p->a, &byte, 1), sent = (int)ly_send(p->a, "x", 1);
-    int accepted = ly_accept(p->listener, &more, NULL);
-    int64_t took = ms_since(start);
+    while (r == 0 && alarms <= 2) /* those that come while this process does not run are one */
+        r = wait_in_vain(p);
     stop_ticking(&t);
-    NEED(received == -ETIMEDOUT && sent == -ETIMEDOUT && accepted == -ETIMEDOUT);
-    NEED(took >= 120);
-    NEED(alarms > 2);
-    return 0;
+    return r;
 }
 
 ROW(C91_signals_do_not_begin_a_connection_anew, BOTH)

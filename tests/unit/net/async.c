@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <lanyard/async.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -314,11 +315,12 @@ static void cancelled_operations_end_and_let_go(void **state)
     everywhere(cancel_them);
 }
 
-static int finish_long_one(void *arg)
+static int finish_long_one(void *begun)
 {
     struct ly_async *op;
-    (void)arg;
-    CHECK(ly_async_sleep(&op, 1000000) == 0);
+    int r = ly_async_sleep(&op, 1000000);
+    atomic_store((atomic_bool *)begun, true);
+    CHECK(r == 0);
     CHECK(ly_async_await(op, LY_FOREVER) == -ECANCELED);
     CHECK(!ly_async_is_done(op));
     return (int)ly_async_finish(op);
@@ -329,10 +331,12 @@ static int in_a_scope(void *arg)
     struct ly_scope *scope;
     struct ly_future *f;
     struct ly_async *op;
+    atomic_bool begun = false;
     (void)arg;
     CHECK(ly_scope_open(&scope, NULL) == 0);
-    CHECK(ly_async(scope, &f, finish_long_one, NULL) == 0);
-    CHECK(ly_sleep(2) == 0);
+    CHECK(ly_async(scope, &f, finish_long_one, &begun) == 0);
+    while (!atomic_load(&begun))
+        CHECK(ly_sleep(1) == 0);
     ly_scope_cancel(scope);
     CHECK(ly_async_sleep(&op, 1) == -ECANCELED);
     CHECK(ly_await(f, NULL) == -ECANCELED);
