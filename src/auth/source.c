@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "auth/source.h"
-#include <arpa/inet.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -61,16 +59,6 @@ struct ly__source ly__source_of(const struct ly_address *peer)
 bool ly__source_same(const struct ly__source *a, const struct ly__source *b)
 {
     return a->bits == b->bits && memcmp(a->host, b->host, sizeof a->host) == 0;
-}
-
-void ly__source_format(const struct ly__source *source, char out[LY__SOURCE_TEXT])
-{
-    char host[INET6_ADDRSTRLEN];
-    int family = source->bits == 32 ? AF_INET : AF_INET6;
-    if (source->bits == 0 || !inet_ntop(family, source->host, host, sizeof host))
-        snprintf(out, LY__SOURCE_TEXT, "-");
-    else
-        snprintf(out, LY__SOURCE_TEXT, "%s%s", host, source->bits == NET_BITS ? "/64" : "");
 }
 
 /* ---- SipHash-2-4 ---- */

@@ -21,8 +21,7 @@ struct ly__source {
     uint8_t host[16]; /* in network order, what does not count is zero */
 };
 
-#define LY__SOURCE_TEXT 64 /* bytes of the longest text, with its zero byte */
-#define LY__HASH_KEY 16    /* bytes */
+#define LY__HASH_KEY 16 /* bytes */
 
 struct ly__source ly__source_of(const struct ly_address *peer);
 
@@ -31,9 +30,6 @@ struct ly__source ly__source_of(const struct ly_address *peer);
 void ly__source_unmap(struct ly_address *peer);
 
 bool ly__source_same(const struct ly__source *a, const struct ly__source *b);
-
-/* For people: "192.0.2.7", "2001:db8:0:1::/64", "fe80::1"; "-" for none. */
-void ly__source_format(const struct ly__source *source, char out[LY__SOURCE_TEXT]);
 
 /* A hash that who does not know the key cannot steer: SipHash-2-4 (Aumasson, Bernstein 2012). */
 uint64_t ly__source_hash(const struct ly__source *source, const uint8_t key[LY__HASH_KEY]);

@@ -14,12 +14,13 @@
 #include "cli/command.h"
 #include "cli/state.h"
 #include "daemon/place.h"
+#include "service/service.h"
 #include <errno.h>
 #include <lanyard/error.h>
 #include <netinet/tcp.h>
 #include <string.h>
 
-#define BUFFER ((size_t)256 << 10) /* of a connection, each way: what one call moves */
+#define BUFFER LY__SESSION_READ /* of a connection, each way: what one call moves */
 #define HEAD_MAX (LY_FRAME_HEADER_MAX + 4)
 
 /* ---- connecting ---- */

@@ -457,8 +457,3 @@ int ly__asker_open(struct ly__asker *a, int fd)
     ly__list_init(&a->children);
     return ly__channel_open(&a->channel, fd);
 }
-
-void ly__asker_close(struct ly__asker *a)
-{
-    ly__channel_close(&a->channel);
-}

@@ -19,7 +19,6 @@ struct ly__asker {
 /* fd: the channel's end, taken on success. All calls from then on come from tasks of one loop. Returns 0 or
  * -ENOMEM. */
 int ly__asker_open(struct ly__asker *a, int fd);
-void ly__asker_close(struct ly__asker *a);
 
 /* Take a message of the supervisor's. Returns 1 if it was an answer or told of a command's end, 0 if it is
  * for the worker, or LY_EFIELD. */

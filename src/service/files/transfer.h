@@ -101,7 +101,7 @@ struct ly__receive_options {
 
 struct ly__receive;
 
-/* Make a receiver from a stream (read_size at least LY__RECEIVE_READ). Returns 0 or -ENOMEM. */
+/* Make a receiver from a stream (read_size at least LY__SESSION_READ). Returns 0 or -ENOMEM. */
 int ly__receive_new(struct ly__receive **ret_receive, struct ly_stream *stream,
                     const struct ly__receive_options *options);
 
@@ -115,9 +115,6 @@ void ly__receive_free(struct ly__receive *r);
  * protocol), or an error of ly_frame_recv or the hook. Suspends; file work runs on the offload pool.
  */
 int ly__receive_run(struct ly__receive *r, struct ly_frame *ret_frame);
-
-#define LY__RECEIVE_READ \
-    (256u << 10) /* room for a header and a small body, and for many smaller ones at once */
 
 const struct ly__transfer_counts *ly__receive_counts(const struct ly__receive *r);
 

@@ -52,7 +52,7 @@ static int end_asking(void)
     ly_sock_free(supervisor);
     int r = ly_await(listening, NULL);
     ly_scope_close(scope);
-    ly__asker_close(&asker);
+    ly__channel_close(&asker.channel);
     return r;
 }
 
