@@ -4,6 +4,7 @@
 import importlib.util
 import os
 import sys
+import tempfile
 import unittest
 
 
@@ -64,9 +65,11 @@ def load(path):
 
 
 def main():
-    suite = unittest.defaultTestLoader.loadTestsFromModule(load(sys.argv[1]))
-    result = TapResult()
-    suite.run(result)
+    with tempfile.TemporaryDirectory(prefix="ly") as state:
+        os.environ["LANYARD_STATE"] = state  # unless a test says otherwise: never the machine's own
+        suite = unittest.defaultTestLoader.loadTestsFromModule(load(sys.argv[1]))
+        result = TapResult()
+        suite.run(result)
     print(f"1..{result.number}", flush=True)
     return 0 if result.wasSuccessful() and result.number > 0 else 1
 
