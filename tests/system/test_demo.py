@@ -18,7 +18,7 @@ class Demo(unittest.TestCase):
     def test_each_step_ends_as_it_should_and_the_readme_shows_it(self):
         links = pathlib.Path("/proc/self/net/dev").read_text().count(":")
         done = subprocess.run([sys.executable, SOURCE / "scripts" / "demo", "--check", PROGRAM], stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=240, check=False)
+                              capture_output=True, text=True, timeout=900, check=False)
         self.assertEqual(done.returncode, 0, done.stderr + done.stdout)
         for words in ("knows this machine's key now", "the same", "is not known here", "do not have the role", "has failed",
                       "HAS ANOTHER KEY THAN BEFORE", "does not know this machine's key", "sh -c 'uname -n; id -un' (exit 0)"):
