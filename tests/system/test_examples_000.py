@@ -288,7 +288,7 @@ class S6_S69_Udp(Case):
 
     def test_our_client_goes_on_after_an_answer_that_was_lost(self):
         port = self.serve_datagrams(lambda data, _: None if data == b"lost" else data.upper())
-        self.assertEqual(self.run_client("000_udp_client", port, "lost\nm\n", "2"),
+        self.assertEqual(self.run_client("000_udp_client", port, "lost\nm\n", "5"),
                          f">>>: >>>: M {('127.0.0.1', port)}\n>>>: ")
 
     def test_both_ours(self):

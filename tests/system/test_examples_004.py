@@ -230,7 +230,7 @@ class S33_S112_LoginClient(Case):
             read_exactly(connection, len(login("nobody", "x")))
             read_exactly(connection, len(self.requests[0]))
             connection.sendall(b"success!")
-        self.assertEqual(self.run_client("004_login_client", self.serve(answer), "nobody\nx\n旭哥\n123\n", "2"),
+        self.assertEqual(self.run_client("004_login_client", self.serve(answer), "nobody\nx\n旭哥\n123\n", "5"),
                          "用户名>>>密码>>>用户名>>>密码>>>b'success!'\n用户名>>>")
 
     def test_both_ours(self):

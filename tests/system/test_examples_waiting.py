@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 
-from example_peers import CROWD, Case, Server, read_exactly, read_to_end
+from example_peers import CROWD, PATIENCE, Case, Server, read_exactly, read_to_end
 
 POLLERS = ["select", "poll", "epoll", "io_uring"]
 
@@ -60,7 +60,7 @@ class Servers(Case):
 
     def test_the_client_talks_to_both_on_many_connections(self):
         for server, name in self.each():
-            client = self.start("async_client", "unix:" + name, 50)
+            client = self.start("async_client", "unix:" + name, 50, PATIENCE)
             lines = client.finish().splitlines()
             self.assertEqual(sorted(lines), sorted(f"line {i}" for i in range(50)))
             self.end(server)
