@@ -11,6 +11,7 @@ import socket
 import struct
 import subprocess
 import tempfile
+import time
 import unittest
 
 PROGRAM = os.environ["LANYARD"]
@@ -204,6 +205,14 @@ def status_number(pid, name):
     raise KeyError(name)
 
 
+def size_of(path):
+    """The size of a file that somebody else may be making, or renaming: 0 as long as it is not there."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def wait_for_death(pid):
     """Wait until a process that is not our child has ended."""
     import select
@@ -222,6 +231,49 @@ def cli(*arguments, **options):
     """Run the program to its end: a CompletedProcess."""
     options.setdefault("stdin", subprocess.DEVNULL) if "input" not in options else None
     return subprocess.run([PROGRAM, *arguments], capture_output=True, timeout=PATIENCE * 5, check=False, **options)
+
+
+def offend(port, times, control):
+    """Have the server refuse 127.0.0.1, for some ten seconds a time: its penalties go away as time does, so all of it comes at
+    once. control: the address of its Unix socket, which tells when it has come to that."""
+    with contextlib.ExitStack() as held:
+        connections = [held.enter_context(socket.create_connection(("127.0.0.1", port), PATIENCE)) for _ in range(times)]
+        for s in connections:
+            s.sendall(b"no TLS" * 20)
+    end = time.monotonic() + PATIENCE
+    with Connection(control) as connection:
+        while True:
+            connection.send({"cmd": "status", "id": 1})
+            if json.loads(connection.receive()[1])["penalties"]["in_force"]:
+                return
+            if time.monotonic() > end:
+                raise AssertionError("it is not refused")
+            time.sleep(0.02)
+
+
+def guess(folder, environment, arguments, meanwhile):
+    """Run the program with a wrong password; once it has been let in and wants to read it, meanwhile() is called first. Gives
+    its status and what it said."""
+    file = folder / "guess"
+    os.mkfifo(file)
+    process = subprocess.Popen([PROGRAM, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                               env=environment | {"LANYARD_PASSWORD_FILE": str(file)}, start_new_session=True)
+    try:
+        fd = None
+        while fd is None and process.poll() is None:
+            try:
+                fd = os.open(file, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            except OSError:  # it does not read yet
+                time.sleep(0.02)
+        if fd is not None:
+            meanwhile()
+            os.write(fd, b"a guess\n")
+            os.close(fd)
+        said = process.communicate(timeout=PATIENCE)[1].decode()
+    finally:
+        file.unlink()
+        process.kill()
+    return process.returncode, said
 
 
 class ServerCase(unittest.TestCase):

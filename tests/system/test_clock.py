@@ -9,13 +9,12 @@ import pathlib
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 import unittest
 
-from peer import PATIENCE, PROGRAM, cli, inotify
+from peer import PATIENCE, PROGRAM, cli, guess, inotify, offend
 from test_network import ME, PASSWORD
 
 DYNAMIC = os.environ.get("LANYARD_DYNAMIC", "")  # the static program cannot be preloaded into
@@ -30,9 +29,8 @@ class Jumps(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.folder)
         self.state, self.offset, self.log = self.folder / "state", self.folder / "offset", self.folder / "log"
         self.state.mkdir(mode=0o700)
-        self.password, self.wrong = self.folder / "password", self.folder / "wrong"
+        self.password = self.folder / "password"
         self.password.write_text(PASSWORD + "\n")
-        self.wrong.write_text("a guess\n")
         self.there = os.environ | {"LANYARD_STATE": str(self.state)}
         self.here = os.environ | {"LANYARD_STATE": str(self.folder / "mine"), "LOGNAME": "ann"}
         done = cli("user", "add", "ann", "--roles", "exec", "--account", ME, "--password-stdin", input=PASSWORD.encode() + b"\n", env=self.there)
@@ -61,9 +59,9 @@ class Jumps(unittest.TestCase):
                 changed()
         self.host = "127.0.0.1:" + re.search(r"on tls://127.0.0.1:(\d+)", self.log.read_text())[1]
 
-    def lanyard(self, *arguments, status=0, password=None):
+    def lanyard(self, *arguments, status=0):
         done = subprocess.run([PROGRAM, *arguments], capture_output=True, timeout=PATIENCE, check=False, text=True, stdin=subprocess.DEVNULL,
-                              env=self.here | {"LANYARD_PASSWORD_FILE": str(password or self.password)})
+                              env=self.here | {"LANYARD_PASSWORD_FILE": str(self.password)})
         self.assertEqual(done.returncode, status, done.stderr)
         return done.stdout + done.stderr
 
@@ -103,15 +101,10 @@ class Jumps(unittest.TestCase):
             self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_a_penalty_is_neither_lifted_nor_prolonged(self):
-        with socket.create_connection(("127.0.0.1", int(self.host.split(":")[1])), PATIENCE) as s:  # weighs as much as two guesses
-            s.sendall(b"no TLS" * 20)
-            s.shutdown(socket.SHUT_WR)
-            while s.recv(4096):
-                pass
-        found = None
-        while not found:
-            said = self.lanyard("ping", "--accept-new", f"ann@{self.host}", status=1, password=self.wrong)
-            found = re.search(r"for the next (\d+) s", said)
+        status, said = guess(self.folder, self.here, ("ping", "--accept-new", f"ann@{self.host}"),
+                             lambda: offend(int(self.host.split(":")[1]), 2, f"unix:{self.folder}/s"))
+        found = re.search(r"for the next (\d+) s", said)
+        self.assertEqual((status, bool(found)), (1, True), said)
         until = time.monotonic() + int(found[1])
         for off in (YEAR, -DAY):
             self.jump(off)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The commands over the network: TLS, the server's key, logging in, pairing, and each way in which that fails."""
 
-import contextlib
 import fcntl
 import json
 import os
@@ -21,7 +20,7 @@ import time
 import unittest
 
 from false_server import FalseServer, Frames, announce, honest, identity, knows_all, make_dated_key, make_key
-from peer import PATIENCE, PROGRAM, cli
+from peer import PATIENCE, PROGRAM, cli, guess, offend, size_of
 from test_network import ME, NetworkServer
 
 PASSWORD = "correct horse battery"
@@ -187,17 +186,18 @@ class Keys(ClientCase):
         self.assertIn("nobody to ask for the password", self.seen)
 
     def test_a_server_that_has_hung_up_meanwhile_is_asked_again(self):
-        hung_up = []
+        hung_up = threading.Event()
 
         def impatient(server, frames):
-            if not hung_up:
-                hung_up.append(True)
-                frames.socket.close()
+            if not hung_up.is_set():
+                frames.close()
+                hung_up.set()
                 return
             server.serve_requests(frames)
         server = self.serve(impatient)
         self.begin("ping", server.host)
         self.wait_for("(yes/no) ")
+        self.assertTrue(hung_up.wait(PATIENCE))
         time.sleep(0.6)  # what the user takes for the comparison: the program goes by that
         self.type("yes")
         self.assertEqual(self.end(), 0, self.seen)
@@ -298,17 +298,19 @@ class Logins(ClientCase):
         self.assertEqual(self.end(), 0)
 
     def test_a_server_that_has_hung_up_meanwhile_is_asked_again(self):
-        hung_up = []
+        hung_up = threading.Event()
 
         def impatient(server, frames):
-            if not hung_up:
-                hung_up.append(True)
+            if not hung_up.is_set():
                 server.refuse(frames, server.receive(frames))
+                frames.close()
+                hung_up.set()
                 return
             server.log_in(frames) and server.serve_requests(frames)
         self.server.behave = impatient
         self.begin("ping", f"ann@{self.server.host}")
         self.wait_for("Password of ann")
+        self.assertTrue(hung_up.wait(PATIENCE))
         self.type(PASSWORD)
         self.assertEqual(self.end(), 0, self.seen)
 
@@ -779,7 +781,7 @@ class RealServers(ClientCase):
         partial = self.server.root / ".big.lanyard-partial"
         arguments = ["put", "--json", str(self.folder / "big"), f"{user}@{self.server.host}:"]
         client = subprocess.Popen([PROGRAM, *arguments], env=self.environment, stdout=subprocess.DEVNULL)
-        while client.poll() is None and (not partial.exists() or partial.stat().st_size == 0):
+        while client.poll() is None and size_of(partial) == 0:
             os.sched_yield()
         client.kill()
         self.assertEqual(client.wait(), -signal.SIGKILL)
@@ -1027,37 +1029,26 @@ class RealServers(ClientCase):
         server.add_user("ann", "read,exec", "--account", ME)
         return server
 
-    def offend(self, server):
-        """What costs as much as two wrong passwords."""
-        with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as s, contextlib.suppress(OSError):
-            s.sendall(b"no TLS" * 20)
-            s.shutdown(socket.SHUT_WR)
-            while s.recv(4096):
-                pass
-
     def test_who_guesses_is_told_how_long_to_wait_whether_or_not_there_is_such_a_user(self):
         for name in ("ann", "nobody"):
             server = self.own_server()
-            self.offend(server)
-            said, found = [], None
-            while not found and len(said) < 20:
-                self.lanyard("ping", "--accept-new", "--password-file", self.password_file("a guess"), f"{name}@{server.host}", status=1)
-                found = re.search(r"Too many have failed: it takes nothing from here for the next (\d+) s$", self.said, re.MULTILINE)
-                said.append(self.said)
-            self.assertGreater(len(said), 1)
-            self.assertNotIn("takes nothing", said[0])
-            self.assertTrue(10 <= int(found[1]) <= 20, said)
+            host = f"{name}@{server.host}"
+            self.lanyard("ping", "--accept-new", "--password-file", self.password_file("a guess"), host, status=1)
+            self.assertNotIn("takes nothing", self.said)
+            status, said = guess(self.folder, self.environment, ("ping", host), lambda: offend(server.port, 4, server.address))
+            found = re.search(r"Too many have failed: it takes nothing from here for the next (\d+) s$", said, re.MULTILINE)
+            self.assertEqual((status, bool(found)), (1, True), said)
+            self.assertTrue(0 < int(found[1]) <= 50, said)
             self.lanyard("ping", "--password-file", self.password_file(), f"ann@{server.host}", status=1)
             self.assertIn("it takes nothing from here for now: too many logins from this address have failed", self.said)
 
     def test_the_prompt_ends_when_nothing_is_taken_any_more(self):
         server = self.own_server()
         self.accept(server, (self.server_key(server),))
-        self.offend(server)
         self.begin("ping", f"ann@{server.host}")
-        for _ in range(2):
-            self.wait_for("Password of ann")
-            self.type("a guess")
+        self.wait_for("Password of ann")
+        offend(server.port, 4, server.address)
+        self.type("a guess")
         self.assertEqual(self.end(), 1)
         self.assertIn("it takes nothing from here for the next", self.seen)
         self.assertNotIn("Password of ann", self.seen)
@@ -1123,12 +1114,8 @@ class RealServers(ClientCase):
         server = NetworkServer().ready()
         self.addCleanup(server.remove)
         self.addCleanup(server.stop)
-        deadline = time.monotonic() + PATIENCE
-        self.said = ""
-        while "takes nothing from here for now" not in self.said and time.monotonic() < deadline:
-            for _ in range(4):  # at once, since penalties go by with time
-                self.offend(server)
-            self.lanyard("ping", "--batch", f"ann@127.0.0.1:{server.port}", status=1)
+        offend(server.port, 4, server.address)
+        self.lanyard("ping", "--batch", f"ann@127.0.0.1:{server.port}", status=1)
         self.assertIn("takes nothing from here for now", self.said)
 
 

@@ -194,15 +194,18 @@ class Trees(ProgramCase):
         kill(client)
         client.wait(PATIENCE)
 
-    def settle(self, target):
-        """Wait until nobody writes there any more: the other side learns of a death a little later."""
-        before = None
-        while (now := self.listing(target)) != before:
-            before = now
+    def settle(self):
+        """Wait until nobody else is served, so that nobody writes any more: the server learns of a death a little later."""
+        connection, end = self.connect(), time.monotonic() + PATIENCE
+        while True:
+            connection.send({"cmd": "sessions", "id": 1})
+            if connection.receive()[1].count(b"\n") == 1:
+                return
+            self.assertLess(time.monotonic(), end)
             time.sleep(0.05)
 
     def go_on(self, arguments, source, target):
-        self.settle(target)
+        self.settle()
         here = len([p for p in target.rglob("*") if p.is_file() and not p.name.endswith("lanyard-partial")])
         files, same = self.result(*arguments)
         self.assertEqual((files + same, same), (FILES + 1, here))
