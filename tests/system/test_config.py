@@ -12,7 +12,7 @@ import tempfile
 import unittest
 
 from peer import Connection, Server, cli
-from tls_peer import Tls
+from tls_peer import Closed, Tls
 
 SOURCE = pathlib.Path(os.environ["LY_SOURCE"])
 
@@ -194,13 +194,16 @@ class Serving(FolderCase):
         with self.assertRaises(Exception):
             Tls(port).ask({"cmd": "ping", "id": 1})
         self.assertEqual(first.ask({"cmd": "ping", "id": 2})["error"], "LY_ELOGIN")
-        self.reload(server, "exempt = 127.0.0.0/8\nmax-startups = 100\nlogin-time = 1\n")
+        self.reload(server, "exempt = 127.0.0.0/8\nmax-startups = 100\nlogin-time = 500\n")
         second = Tls(port)
         self.addCleanup(second.close)
         self.assertEqual(second.ask({"cmd": "ping", "id": 1})["error"], "LY_ELOGIN")
+        self.reload(server, "exempt = 127.0.0.0/8\nmax-startups = 100\nlogin-time = 1\n")
+        with self.assertRaises(Closed):
+            third = Tls(port)
+            self.addCleanup(third.close)
+            third.receive(1)  # its time is over
         self.assertEqual(second.ask({"cmd": "ping", "id": 2})["error"], "LY_ELOGIN")
-        with self.assertRaises(Exception):
-            second.receive(3)  # its time is over
         self.assertEqual(first.ask({"cmd": "ping", "id": 3})["error"], "LY_ELOGIN")
         self.assertEqual(server.stop(), 0)
 

@@ -192,7 +192,7 @@ class Get(FilesCase):
         while not select.select([resuming.socket], [], [], 0)[0]:
             other.ask({"cmd": "ping", "id": 1})
             answered += 1
-        self.assertGreater(answered, 20)
+        self.assertGreater(answered, 3)  # if they had to wait for its end, the first would be the last
         self.assertNotIn("offset", resuming.receive_head())
 
     def test_a_file_that_shrinks_is_filled_up_and_its_trailer_says_so(self):

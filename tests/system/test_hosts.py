@@ -12,6 +12,7 @@ import time
 import unittest
 
 import hosts
+from peer import wait_for_death
 
 PROGRAM = os.environ["LANYARD"]
 PASSWORD = "correct horse battery"
@@ -40,8 +41,8 @@ class HostsCase(unittest.TestCase):
         lab = cls.lab
         lab.do("chown", "nobody:nogroup", "/srv")
         lab.do("chmod", "755", "/srv")
-        for name, roles in (("ada", "read,write,exec"), ("ben", "read")):
-            lab.do("lanyard", "user", "add", name, "--roles", roles, "--account", "nobody", "--password-stdin",
+        for name, roles, *more in (("ada", "read,write,exec"), ("ben", "read"), ("cy", "read,write", "--bandwidth", "32M")):
+            lab.do("lanyard", "user", "add", name, "--roles", roles, "--account", "nobody", "--password-stdin", *more,
                    text=PASSWORD + "\n")
         for host in (cls.laptop, cls.cafe):
             host.write("/run/password", PASSWORD + "\n")
@@ -227,7 +228,9 @@ while True:
 
 
 class Ends(HostsCase):
-    """A server that is killed in the middle."""
+    """A server that is killed in the middle. Files come and go slowly, so that there is a middle."""
+
+    SLOWLY = ("-q", "--password-file", "/run/password")
 
     def tearDown(self):
         self.stop()
@@ -251,25 +254,25 @@ class Ends(HostsCase):
         found = []
         self.kill_during("exec", "lab", "--", "sh", "-c", "echo $$; exec sleep 600",
                          until=lambda client: found.append(int(client.stdout.readline())))
-        os.kill(found[0], signal.SIGKILL)  # nobody is left who could end it
+        wait_for_death(found[0])
 
     def test_during_a_get(self):
-        self.lab.do("sh", "-c", "head -c 2000000000 /dev/zero > /srv/huge")
+        self.lab.do("sh", "-c", "head -c 1000000000 /dev/zero > /srv/huge")
         self.addCleanup(self.lab.do, "rm", "/srv/huge")
-        self.kill_during("get", "-q", "lab:huge", "arrived",
+        self.kill_during("get", *self.SLOWLY, "cy@lab:huge", "arrived",
                          until=lambda _: self.wait_until_growing(self.laptop, "/home/ada"))
         self.assertEqual(self.laptop.run("find", "/home/ada", "-name", "arrived").stdout, "")
 
     def test_during_a_put(self):
-        self.laptop.do("sh", "-c", "head -c 2000000000 /dev/zero > /home/ada/huge")
+        self.laptop.do("sh", "-c", "head -c 1000000000 /dev/zero > /home/ada/huge")
         self.addCleanup(self.laptop.do, "rm", "/home/ada/huge")
-        self.kill_during("put", "-q", "huge", "lab:sent", until=lambda _: self.wait_until_growing(self.lab, "/srv"))
+        self.kill_during("put", *self.SLOWLY, "huge", "cy@lab:sent", until=lambda _: self.wait_until_growing(self.lab, "/srv"))
         self.assertEqual(self.lab.run("find", "/srv", "-name", "sent").stdout, "")
 
     def wait_until_growing(self, host, folder):
         """Until there is a hidden or partial file with something in it, of less than its final size."""
-        end = time.monotonic() + 30
-        while not host.run("find", folder, "-type", "f", "-size", "+3M", "-size", "-1900M", "-newer", "/run/hosts/mark").stdout:
+        end = time.monotonic() + hosts.PATIENCE
+        while not host.run("find", folder, "-type", "f", "-size", "+3M", "-size", "-900M", "-newer", "/run/hosts/mark").stdout:
             self.assertLess(time.monotonic(), end, "nothing arrives")
 
 

@@ -139,13 +139,18 @@ class BadInput(ServerCase):
                 if times == 20:
                     print("at full speed", flush=True)
             """
+
+        def time_pings():
+            began = time.monotonic()
+            for number in range(200):
+                self.assertTrue(self.bystander.ask({"cmd": "ping", "id": number})["ok"])
+            return time.monotonic() - began
+
+        quiet = time_pings()  # on a busy machine that takes a while, too
         with subprocess.Popen([sys.executable, "-c", flood, self.server.path], stdout=subprocess.PIPE) as client:
             try:
                 client.stdout.readline()
-                end = time.monotonic() + PATIENCE / 4
-                for number in range(200):
-                    self.assertTrue(self.bystander.ask({"cmd": "ping", "id": number})["ok"])
-                    self.assertLess(time.monotonic(), end)
+                self.assertLess(time_pings(), PATIENCE / 4 + 20 * quiet)
             finally:
                 client.kill()
 
@@ -456,7 +461,7 @@ class Life(unittest.TestCase):
         try:
             kinds = [os.readlink(fd).split(":")[0] for fd in (process / "fd").iterdir()]
             return (process / "comm").read_text() == "lanyard-guard\n" and kinds == ["pipe"]
-        except FileNotFoundError:  # it is being closed
+        except (FileNotFoundError, ProcessLookupError):  # it is being closed, or the process has ended
             return False
 
     def run_beyond_the_guard(self, server, disturb):

@@ -234,12 +234,17 @@ class Running(Case):
             self.addCleanup(connection.close)
             return connection.run("echo", "hi")[1]
 
-        with contextlib.closing(sqlite3.connect(server.state / "users.db", isolation_level=None)) as connection:
-            connection.execute("BEGIN IMMEDIATE")
+        def time_eight():
             begun = time.monotonic()
             with concurrent.futures.ThreadPoolExecutor(8) as pool:
                 self.assertEqual(list(pool.map(come, range(8))), [b"hi\n"] * 8)
-            self.assertLess(time.monotonic() - begun, 20)  # each notes when the device was seen: one after another would wait for 5 s
+            return time.monotonic() - begun
+
+        unhindered = time_eight()
+        with contextlib.closing(sqlite3.connect(server.state / "users.db", isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            # Each notes when the device was seen: one after another would wait for 5 s.
+            self.assertLess(time_eight(), 4 * unhindered + 20)
             connection.execute("ROLLBACK")
 
     def test_a_store_that_is_damaged_meanwhile_lets_in_nobody_who_is_not(self):
