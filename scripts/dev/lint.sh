@@ -66,10 +66,11 @@ lint_readmes() {
     return $failed
 }
 
-# What the manual pages list, what is made from headers and tests, and where the pages' links lead.
+# What the manual pages and completions list, what is made from headers and tests, and where the pages' links lead.
 lint_pages() {
     local failed=0
     scripts/lint-manual || failed=1
+    scripts/lint-options || failed=1
     scripts/reference check || failed=1
     scripts/conformance check || failed=1
     scripts/lint-links || failed=1

@@ -194,6 +194,48 @@ class Reference(Scratch):
         self.assertIn("a.md: not as the headers are", self.run_script(script, "check").stdout)
 
 
+class Options(Scratch):
+    """Copies of the real tables, pages and completions, of which one is changed."""
+
+    PLACES = ("scripts/lint-options", "src/cli", "src/daemon/config_keys.c", "man", "packaging")
+
+    def setUp(self):
+        super().setUp()
+        for place in self.PLACES:
+            source, copy = SCRIPTS.parent / place, self.folder / place
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            (shutil.copytree if source.is_dir() else shutil.copy)(source, copy)
+
+    def differences(self, place=None, old="", new=""):
+        if place:
+            text = (self.folder / place).read_text()
+            self.assertIn(old, text)
+            (self.folder / place).write_text(text.replace(old, new))
+        done = self.run_script(self.folder / "scripts" / "lint-options")
+        self.assertEqual(done.returncode, 1 if done.stdout else 0, done.stderr)
+        return done.stdout
+
+    def test_manual_and_completions_have_what_the_program_has(self):
+        self.assertEqual(self.differences(), "")
+
+    def test_an_option_that_the_manual_leaves_out_is_named_with_its_letter(self):
+        said = self.differences("src/cli/mkdir.c", '{"mode", \'m\'', '{"modes", \'x\'')
+        self.assertEqual(said, "man/lanyard.1: 'mkdir' has no --modes\nman/lanyard.1: 'mkdir' has no -x, of --modes\n")
+
+    def test_a_letter_that_an_enumeration_gives_is_looked_for_too(self):
+        self.assertEqual(self.differences("src/cli/audit.c", "KEY_FOLLOW = 'f'", "KEY_FOLLOW = 'y'"), "man/lanyard.1: 'audit' has no -y, of --follow\n")
+
+    def test_a_setting_that_no_page_has_is_named(self):
+        said = self.differences("src/daemon/config_keys.c", '.name = "login-time"', '.name = "patience"')
+        self.assertEqual(said, "man/lanyard.1: 'serve' has no --patience\nman/lanyard.conf.5: no key patience\n")
+
+    def test_what_only_a_completion_has_is_named(self):
+        said = self.differences("packaging/zsh/_lanyard", "serve --audit", "serve --audits")
+        self.assertEqual(said, "packaging/zsh/_lanyard: no command has --audits\n")
+        said = self.differences("packaging/bash-completion/lanyard", "'serve exec ", "'serve exac exec ")
+        self.assertIn("packaging/bash-completion/lanyard: the command exac is there or in main.c only\n", said)
+
+
 class Links(Scratch):
     def offences(self, text):
         (self.folder / "scripts").mkdir(exist_ok=True)
