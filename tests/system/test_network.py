@@ -211,7 +211,7 @@ class LoggingIn(NetworkCase):
             if '"exit 3"' in out:
                 break
             time.sleep(0.05)
-        self.assertIn('"sh -c exit 3"', out)
+        self.assertIn('"sh -c \'exit 3\'"', out)
         self.assertIn('"tcp://127.0.0.1:', out)
         self.assertNotIn(PASSWORD, out)
 
