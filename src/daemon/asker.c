@@ -199,7 +199,7 @@ static int wrap(struct ly_pipe **ret_pipe, int fd)
 static int take_pipes(struct remote *c, struct ly__message *m)
 {
     struct ly_pipe **const pipes[] = {&c->child.out, &c->child.err, &c->child.in};
-    int r = m->nfds == 2 || m->nfds == 3 ? 0 : LY_EFIELD;
+    int r = m->is_short ? -EMFILE : m->nfds == 2 || m->nfds == 3 ? 0 : LY_EFIELD;
     for (size_t i = 0; i < m->nfds && r == 0; i++) {
         r = wrap(pipes[i], m->fds[i]);
         m->fds[i] = -1;

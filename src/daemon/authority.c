@@ -405,7 +405,9 @@ static void charge(struct ly__decider *d, const struct ly__entry *e, int result)
 {
     bool is_malformed =
         result == LY_ETLS || result == LY_EFRAME || result == LY_EJSON || result == LY_ETOOBIG;
-    if (e->state == LY__LOGGED_IN || e->has_failed || !d->penalties)
+    bool is_ours =
+        result == -EMFILE || result == -ENFILE || result == -ENOMEM; /* what was missing was missing here */
+    if (e->state == LY__LOGGED_IN || e->has_failed || is_ours || !d->penalties)
         return;
     ly__penalties_add(d->penalties, &e->peer, is_malformed ? LY__OFFENCE_PROTOCOL : LY__OFFENCE_SILENT,
                       ly_now());

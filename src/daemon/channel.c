@@ -84,7 +84,11 @@ int ly__channel_receive(struct ly__channel *c, struct ly__message *ret_message)
     ssize_t n = ly_recv_fds(c->sock, c->bytes, LY__CHANNEL_MAX, m->fds, &m->nfds, &flags);
     if (n <= 0)
         return (int)n;
-    int r = flags & (MSG_TRUNC | MSG_CTRUNC) ? LY_EJSON : ly_json_check(&m->json, c->bytes, (size_t)n);
+    m->is_short = (flags & MSG_CTRUNC) && m->nfds < LY__CHANNEL_FDS;
+    bool is_whole = !(flags & MSG_TRUNC) && (m->is_short || !(flags & MSG_CTRUNC));
+    int r = is_whole ? ly_json_check(&m->json, c->bytes, (size_t)n) : LY_EJSON;
+    if (m->is_short)
+        ly__message_done(m);
     if (r == 0 && ly_json_type(m->json) != LY_JSON_OBJECT)
         r = LY_EJSON;
     if (r < 0)

@@ -55,6 +55,7 @@ struct ly__message {
     struct ly_json json;
     int fds[LY__CHANNEL_FDS]; /* the receiver's, who takes them out (-1) or has them closed */
     size_t nfds;
+    bool is_short; /* descriptors came with it that this process had no room for; fds has none */
 };
 
 /* Two ends. Returns 0, -ENOMEM, -EMFILE. */

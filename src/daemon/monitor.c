@@ -160,7 +160,8 @@ static int begin_task(const struct ly__monitor_task *now)
 static int take(struct ly__monitor *m, struct ly__message *message)
 {
     struct ly__monitor_task t = {.monitor = m, .json = message->json};
-    int r = message->nfds > 0 ? ly__monitor_refuse(m, "a message", "with descriptors") : check(&t);
+    bool has_descriptors = message->nfds > 0 || message->is_short;
+    int r = has_descriptors ? ly__monitor_refuse(m, "a message", "with descriptors") : check(&t);
     if (r < 0)
         return r;
     if (t.kind->asks)

@@ -58,8 +58,10 @@ int ly__setup_receive(struct ly__setup *ret_setup, struct ly__channel *c)
     int r = ly__channel_receive(c, &m);
     if (r <= 0)
         return r < 0 ? r : -EPIPE;
-    r = ly_json_equal(ly_json_get(m.json, "setup"), "worker") && m.nfds <= 1 ? read_fields(ret_setup, m.json)
-                                                                             : LY_EFIELD;
+    r = m.is_short ? -EMFILE
+        : ly_json_equal(ly_json_get(m.json, "setup"), "worker") && m.nfds <= 1
+            ? read_fields(ret_setup, m.json)
+            : LY_EFIELD;
     if (r == 0 && m.nfds == 1) {
         ret_setup->root_fd = m.fds[0];
         m.nfds = 0;

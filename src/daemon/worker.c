@@ -99,6 +99,14 @@ static int take_connection(struct worker *w, uint64_t session, struct ly_json ch
     return r;
 }
 
+/* Its descriptor found no room here, and the system has closed it: the others go on. */
+static void lose_connection(struct worker *w, uint64_t session)
+{
+    ly_log(LY_LOG_WARNING, "worker", "a connection was closed: there is no descriptor for it",
+           LY_ERR(-EMFILE));
+    w->asker.authority.calls->end(&w->asker.authority, session, -EMFILE);
+}
+
 /* ---- what the supervisor says ---- */
 
 static int end_spared(void *arg)
@@ -129,6 +137,10 @@ static int take(struct worker *w, struct ly__message *m)
     if (ly_json_int(ly_json_get(m->json, "serve"), &number) == 0 && m->nfds == 1) {
         m->nfds = 0;
         (void)take_connection(w, (uint64_t)number, ly_json_get(m->json, "challenge"), m->fds[0]);
+        return 0;
+    }
+    if (number > 0 && m->is_short) {
+        lose_connection(w, (uint64_t)number);
         return 0;
     }
     if (ly_json_int(ly_json_get(m->json, "cut"), &number) == 0) {

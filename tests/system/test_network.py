@@ -7,6 +7,7 @@ import contextlib
 import os
 import pathlib
 import pwd
+import resource
 import shutil
 import signal
 import socket
@@ -598,6 +599,25 @@ class Workers(NetworkCase):
         connection.send_frame({"cmd": "get", "id": 4, "path": "a.txt"})
         header, body = connection.receive_frame()
         self.assertEqual(body, b"some bytes", header)
+
+
+class Descriptors(NetworkCase):
+    options = ("--exempt", "127.0.0.0/8", "--workers", "1")
+
+    def test_a_worker_without_descriptors_keeps_its_connections(self):
+        connection = self.enter()
+        worker, = self.server.workers()
+        before = resource.prlimit(worker, resource.RLIMIT_NOFILE)
+        resource.prlimit(worker, resource.RLIMIT_NOFILE, (3, before[1]))
+        with self.assertRaises((Closed, ConnectionResetError)):
+            self.connect()
+        self.assertEqual(connection.ask({"cmd": "exec", "id": 1, "argv": ["true"]})["error"], "EMFILE")
+        self.assertTrue(connection.ask({"cmd": "ping", "id": 2})["ok"])
+        resource.prlimit(worker, resource.RLIMIT_NOFILE, before)
+        self.assertEqual(connection.run("echo", "hi")[1], b"hi\n")
+        self.assertTrue(self.enter().ask({"cmd": "ping", "id": 3})["ok"])
+        self.assertEqual(self.server.workers(), [worker])
+        self.assertIn("there is no descriptor for it", self.server.log.read_text())
 
 
 class Ending(unittest.TestCase):

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -131,6 +132,34 @@ static int rubbish(void *arg)
     return 0;
 }
 
+static int without_room(void *arg)
+{
+    struct rlimit limit, none;
+    struct ly__message m;
+    (void)arg;
+    CHECK(open_both() == 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    int fds[] = {0, 0, 0}, before = next_descriptor();
+    for (rlim_t room = 0; room < 3; room++) {
+        none = (struct rlimit){(rlim_t)before + room, limit.rlim_max};
+        CHECK(send_text("hello", fds, 3) == 0);
+        CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
+        int r = ly__channel_receive(&other, &m);
+        CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+        CHECK(r == 1 && m.is_short && m.nfds == 0 && ly_json_equal(ly_json_get(m.json, "text"), "hello"));
+        CHECK(next_descriptor() == before);
+    }
+    CHECK(send_text("again", fds, 3) == 0 && ly__channel_receive(&other, &m) == 1);
+    CHECK(!m.is_short && m.nfds == 3);
+    ly__message_done(&m);
+    return close_both();
+}
+
+static void a_message_whose_descriptors_find_no_room_arrives_and_says_so(void **state)
+{
+    (void)state;
+    assert_int_equal(in_loop(without_room), 0);
+}
+
 static void what_is_no_message_is_refused_and_its_descriptors_are_closed(void **state)
 {
     (void)state;
@@ -255,6 +284,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_message_arrives_whole_with_its_descriptors),
         cmocka_unit_test(a_message_of_the_greatest_length_passes_and_a_longer_one_is_not_sent),
+        cmocka_unit_test(a_message_whose_descriptors_find_no_room_arrives_and_says_so),
         cmocka_unit_test(what_is_no_message_is_refused_and_its_descriptors_are_closed),
         cmocka_unit_test(the_end_of_the_other_side_is_seen_behind_what_it_has_said),
         cmocka_unit_test(who_does_not_read_is_waited_for_only_so_long),
