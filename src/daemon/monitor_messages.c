@@ -68,9 +68,11 @@ static int give_pipes(struct ly__monitor_task *t, struct ly__child *child)
 {
     struct ly_pipe *const pipes[] = {child->out, child->err, child->in};
     int r = 0;
-    for (; r == 0 && t->nfds < 3 && pipes[t->nfds]; t->nfds++) {
-        t->fds[t->nfds] = fcntl(ly_pipe_fileno(pipes[t->nfds]), F_DUPFD_CLOEXEC, 3);
-        r = t->fds[t->nfds] < 0 ? -errno : 0;
+    while (r == 0 && t->nfds < 3 && pipes[t->nfds]) {
+        int fd = fcntl(ly_pipe_fileno(pipes[t->nfds]), F_DUPFD_CLOEXEC, 3);
+        r = fd < 0 ? -errno : 0;
+        if (r == 0)
+            t->fds[t->nfds++] = fd;
     }
     child->calls->let_go(child);
     return r;
@@ -92,10 +94,14 @@ static int start_command(struct ly__monitor_task *t, const struct ly__command *c
     r = ly__keep(t->monitor, child, &command);
     if (r < 0)
         return r;
-    r = ly_json_put_int(&t->answer, "child", command->number);
+    r = give_pipes(t, child);
+    if (r == 0)
+        r = ly_json_put_int(&t->answer, "child", command->number);
     if (r == 0)
         r = ly_json_put_int(&t->answer, "pid", pid);
-    return r < 0 ? r : give_pipes(t, child);
+    if (r < 0) /* the worker is told of no command */
+        ly__kept_free(command);
+    return r;
 }
 
 static int run_start(struct ly__monitor_task *t)
