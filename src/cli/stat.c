@@ -34,11 +34,13 @@ static int stat_one(struct ly__target *t, void *arg)
     const struct stat_command *c = arg;
     struct ly_frame f;
     int r = ly__target_stat(t, t->path, &f);
+    struct ly_json entry = r < 0 ? (struct ly_json){0} : ly_json_get(f.header, "entry");
+    if (r == 0 && ly_json_type(entry) != LY_JSON_OBJECT)
+        r = LY_EFRAME;
     if (r < 0) {
         ly__target_say(t, r, &f);
         return r;
     }
-    struct ly_json entry = ly_json_get(f.header, "entry");
     if (c->json)
         ly__entry_print_json(entry);
     else

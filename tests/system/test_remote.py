@@ -451,6 +451,15 @@ class FalseServers(ClientCase):
             with self.subTest(data):
                 self.expect(answer, why)
 
+    def test_a_stat_without_an_entry_is_no_answer(self):
+        def empty(server, frames):
+            while True:
+                frames.send({"id": server.receive(frames)["id"], "ok": True})
+        server = self.serve_plainly(empty)
+        for option in ((), ("--json",)):
+            self.assertEqual(self.lanyard("stat", *option, f"tcp://{server.host}:x", status=1), "")
+            self.assertIn("malformed frame", self.said)
+
     def test_what_a_server_says_reaches_the_terminal_escaped(self):
         def busy(server, frames):
             frames.send({"id": server.receive(frames)["id"], "error": "EIO", "text": "bad\33[2Jthing\n"})
