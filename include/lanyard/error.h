@@ -53,7 +53,8 @@ extern "C" {
     X(ESTORE, -5029, "the file of users is damaged, or is none of lanyard's")        \
     X(ENEWER, -5030, "the file of users was written by a newer version of lanyard")  \
     X(EKEY, -5031, "the file holds no key, a damaged one, or one of another kind")   \
-    X(ESESSIONS, -5032, "this user has as many sessions as they may have")
+    X(ESESSIONS, -5032, "this user has as many sessions as they may have")           \
+    X(ESPECIAL, -5033, "a pipe, socket or device has this name; it is not replaced")
 
 enum ly_error {
 #define LY_ERROR_ENUM(name, number, text) LY_##name = (number),

@@ -104,6 +104,28 @@ class Program(ProgramCase):
         self.run_ok("get", self.there("f"), other)
         self.assertEqual((other.is_symlink(), other.read_bytes()), (False, b"new"))
 
+    def test_a_pipe_or_a_socket_there_is_not_replaced_by_put(self):
+        tree = self.here / "tree"
+        tree.mkdir()
+        (self.root / "tree").mkdir()
+        for name, content in (("small", b"new"), ("large", b"new" * 100_000), ("fine", b"new")):
+            (tree / name).write_bytes(content)
+            os.mkfifo(self.root / name)
+        (tree / "link").symlink_to("fine")
+        (self.root / "fine").unlink()
+        listener = socket.socket(socket.AF_UNIX)
+        self.addCleanup(listener.close)
+        listener.bind(str(self.root / "link"))
+        said = "a pipe, socket or device has this name; it is not replaced"
+        for name in ("small", "large", "link"):
+            done = cli("put", tree / name, self.there(name))
+            self.assertEqual((done.returncode, done.stderr.decode()), (23, f"lanyard put: {name}: {said}\n"))
+            (self.root / name).rename(self.root / "tree" / name)
+        done = cli("put", "-T", tree, self.there("tree"))
+        self.assertEqual((done.returncode, done.stderr.decode().count(said)), (23, 3))
+        self.assertTrue((self.root / "tree/small").is_fifo() and (self.root / "tree/large").is_fifo() and (self.root / "tree/link").is_socket())
+        self.assertEqual((sorted(os.listdir(self.root / "tree")), (self.root / "tree/fine").read_bytes()), (["fine", "large", "link", "small"], b"new"))
+
     def test_ls_puts_no_title_above_what_it_cannot_list(self):
         (self.root / "d").mkdir()
         done = cli("ls", self.there("none"), self.there("d"))

@@ -194,6 +194,14 @@ int ly__partial_write(const struct ly__partial *p, const void *bytes, size_t n, 
     return 0;
 }
 
+int ly__partial_may_replace(int dir, const char *name)
+{
+    struct stat st;
+    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISREG(st.st_mode) || S_ISLNK(st.st_mode))
+        return 0; /* of what cannot be seen, the rename says why */
+    return S_ISDIR(st.st_mode) ? -EISDIR : LY_ESPECIAL;
+}
+
 int ly__partial_finish(struct ly__partial *p, const char *name, const mode_t *mode, const int64_t *mtime_ns)
 {
     int r = 0;
@@ -204,6 +212,8 @@ int ly__partial_finish(struct ly__partial *p, const char *name, const mode_t *mo
         if (futimens(p->fd, times) < 0)
             r = -errno;
     }
+    if (r == 0)
+        r = ly__partial_may_replace(p->dir, name);
     if (r == 0 && renameat(p->dir, p->name, p->dir, name) < 0)
         r = -errno;
     ly__partial_drop(p, r == 0);

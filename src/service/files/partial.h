@@ -51,8 +51,14 @@ int ly__partial_await(int64_t *until);
 int ly__partial_write(const struct ly__partial *p, const void *bytes, size_t n, int64_t offset);
 
 /*
- * Give it mode (when set_mode) and time (when mtime_ns is not NULL) and its final name, replacing a file of
- * that name; then it is closed. On an error it is removed.
+ * Whether a file or a link may take a name: what has it is nothing, a file or a link. Returns 0, -EISDIR or
+ * LY_ESPECIAL (a pipe, a socket, a device: somebody waits there, and would wait for ever).
+ */
+int ly__partial_may_replace(int dir, const char *name);
+
+/*
+ * Give it mode (when set_mode) and time (when mtime_ns is not NULL) and its final name, replacing a file or
+ * link of that name; then it is closed. On an error, such as those of ly__partial_may_replace, it is removed.
  */
 int ly__partial_finish(struct ly__partial *p, const char *name, const mode_t *mode, const int64_t *mtime_ns);
 

@@ -16,14 +16,12 @@ static int open_incoming(void *arg)
 {
     struct ly__receive *r = arg;
     struct ly__incoming *in = &r->in;
-    struct stat st;
     mode_t mode;
     int dir = ly__receive_find(r);
+    int error = dir < 0 ? dir : ly__partial_may_replace(dir, r->name);
 
-    if (dir < 0)
-        return dir;
-    if (fstatat(dir, r->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
-        return -EISDIR;
+    if (error < 0)
+        return error;
     (void)ly__receive_mode(&r->entry, &mode);
     if (!r->entry.has_offset)
         return ly__partial_create(&in->partial, dir, r->name, mode);

@@ -61,8 +61,9 @@ static int take_link(struct ly__receive *r)
 {
     char temporary[LY__NAME_MAX + 1];
     int dir = ly__receive_find(r);
-    if (dir < 0)
-        return dir;
+    int error = dir < 0 ? dir : ly__partial_may_replace(dir, r->name);
+    if (error < 0)
+        return error;
     ly__partial_link_name(temporary, r->name);
     if (symlinkat(r->entry.target, dir, temporary) < 0) {
         if (errno != EEXIST || unlinkat(dir, temporary, 0) < 0 ||
@@ -74,7 +75,7 @@ static int take_link(struct ly__receive *r)
         (void)utimensat(dir, temporary, times, AT_SYMLINK_NOFOLLOW); /* a link's time is no reason to fail */
     if (renameat(dir, temporary, dir, r->name) == 0)
         return 0;
-    int error = -errno;
+    error = -errno;
     (void)unlinkat(dir, temporary, 0);
     return error;
 }

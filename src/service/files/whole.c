@@ -51,7 +51,10 @@ static int replace(int fd, const struct ly__whole *w)
     if (flock(fd, LOCK_EX | LOCK_NB) < 0)
         return -errno;
     ly__partial_name(temporary, w->name);
-    int r = link_to(fd, w->dir, temporary);
+    int r = ly__partial_may_replace(w->dir, w->name);
+    if (r < 0)
+        return r;
+    r = link_to(fd, w->dir, temporary);
     if (r != 0)
         return r == -EEXIST ? CANNOT : r; /* a leftover, or another transfer: partial.c tells them apart */
     if (renameat(w->dir, temporary, w->dir, w->name) == 0)

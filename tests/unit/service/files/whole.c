@@ -11,6 +11,7 @@
 #include "tempdir.h"
 
 #include <errno.h>
+#include <lanyard/error.h>
 
 static int write_file(const char *name, const char *content)
 {
@@ -51,6 +52,22 @@ static void an_old_file_is_replaced_not_written_to(void **state)
     assert_string_equal(content_of("f"), "new");
     assert_int_equal(count_partials(), 0);
     close(reader);
+}
+
+static void what_is_neither_file_nor_link_is_not_replaced(void **state)
+{
+    struct ly__partial p;
+    (void)state;
+    assert_int_equal(mkfifoat(tempdir, "f", 0600), 0);
+    assert_int_equal(mkdirat(tempdir, "d", 0700), 0);
+    assert_int_equal(write_file("f", "new"), LY_ESPECIAL);
+    assert_int_equal(write_file("d", "new"), -EISDIR);
+    assert_int_equal(ly__partial_create(&p, tempdir, "f", 0600), 0);
+    assert_int_equal(ly__partial_finish(&p, "f", NULL, NULL), LY_ESPECIAL);
+    assert_int_equal(ly__partial_may_replace(tempdir, "f"), LY_ESPECIAL);
+    assert_int_equal(ly__partial_may_replace(tempdir, "none"), 0);
+    assert_int_equal(count_partials(), 0);
+    assert_int_equal(unlinkat(tempdir, "f", 0), 0);
 }
 
 static void a_link_is_replaced_not_followed(void **state)
@@ -94,6 +111,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_TEMPDIR(a_new_file_has_content_mode_and_time),
         IN_TEMPDIR(an_old_file_is_replaced_not_written_to),
+        IN_TEMPDIR(what_is_neither_file_nor_link_is_not_replaced),
         IN_TEMPDIR(a_link_is_replaced_not_followed),
         IN_TEMPDIR(a_directory_is_not_replaced_and_nothing_is_left),
         IN_TEMPDIR(a_file_that_another_transfer_writes_is_busy),
