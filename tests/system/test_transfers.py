@@ -226,6 +226,16 @@ class Program(ProgramCase):
                 _lanyard; printf '%s\n' "${COMPREPLY[@]}" """, "bash", *words], capture_output=True, text=True, check=False)
             self.assertEqual((done.stdout.splitlines(), done.stderr), (found, ""))
 
+    def test_options_of_exec_are_completed_before_its_dashes_only(self):
+        for line, has_some in (("lanyard exec --", True), ("lanyard exec -- ls --", False)):
+            words = line.split()
+            done = subprocess.run(["bash", "-c", r"""compopt() { :; }; lanyard() { "$LANYARD" "$@"; }
+                . "$LY_SOURCE/packaging/bash-completion/lanyard"
+                COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE="$*" COMP_POINT=${#COMP_LINE}
+                _lanyard; printf '%s\n' "${COMPREPLY[@]}" """, "bash", *words],
+                                  env={**os.environ, "LANYARD": PROGRAM}, capture_output=True, text=True, check=False)
+            self.assertEqual(("--timeout" in done.stdout.split(), done.stderr), (has_some, ""), line)
+
     def test_names_there_are_completed(self):
         self.write("dir/sub/f")
         self.write("dir/some name")
