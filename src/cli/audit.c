@@ -68,12 +68,13 @@ static const char *const deeds[] = {"login",        "pair",   "exec",   "put",  
                                     "session_kill", "killed", "revoke", "audit", "partial"};
 
 /* A word that is none of a list would silently find nothing. */
-static void refuse_word(struct argp_state *state, const char *option, const char *word, const char *near)
+static void refuse_word(struct argp_state *state, const char *option, const char *word, const char *near,
+                        const char *all)
 {
     if (near)
         argp_error(state, "--%s: there is no '%s'; did you mean '%s'?", option, word, near);
     else
-        argp_error(state, "--%s: there is no '%s'", option, word);
+        argp_error(state, "--%s: there is no '%s'; there is %s", option, word, all);
 }
 
 static void check_what(struct argp_state *state, const char *word)
@@ -85,7 +86,10 @@ static void check_what(struct argp_state *state, const char *word)
             return;
         ly__nearest_try(&nearest, deeds[i]);
     }
-    refuse_word(state, "what", word, nearest.name);
+    char all[256] = "";
+    for (size_t i = 0, n = 0; i < sizeof deeds / sizeof *deeds && n < sizeof all; i++)
+        n += (size_t)snprintf(all + n, sizeof all - n, "%s%s", i ? ", " : "", deeds[i]);
+    refuse_word(state, "what", word, nearest.name, all);
 }
 
 /* "ok", "begun", "error" or the name of an error, of the library's with or without its "LY_". */
@@ -106,7 +110,8 @@ static void check_result(struct argp_state *state, const char *word)
         name[4 + i] = 0;
     }
     if (ly_error_from_name(name) == 0 && ly_error_from_name(name + 3) == 0)
-        refuse_word(state, "result", word, nearest.name);
+        refuse_word(state, "result", word, nearest.name,
+                    "ok, begun, error (any), or an error's name such as EDENIED");
 }
 
 static error_t parse_filter(int key, char *arg, struct argp_state *state, struct ly__audit_filter *f)

@@ -19,6 +19,7 @@ struct exec {
     const char *env[ENV_MAX + 1];
     size_t nenv;
     bool no_stdin;
+    bool has_dashes; /* a "--" was there, whatever stands behind it */
 };
 
 static const struct argp_option options[] = {
@@ -88,6 +89,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         e->no_stdin = true;
         return 0;
     case ARGP_KEY_ARG:
+        if (e->has_dashes && !e->remote.argv && !e->remote.shell)
+            argp_error(state, "no command stands behind --, as in: lanyard exec %s -- id", arg);
         if (!e->remote.argv && !e->remote.shell && !is_before_shell(arg, state))
             refuse_word(state, e->remote.host, arg);
         if (state->arg_num > 0)
@@ -125,13 +128,14 @@ static bool has_input(void)
 }
 
 /* What stands behind the first "--" is the command, untouched; argp sees what stands before. */
-static char **find_command(int *argc, char **argv)
+static char **find_command(int *argc, char **argv, bool *ret_has_dashes)
 {
     for (int i = 1; i < *argc; i++) {
         if (strcmp(argv[i], "--") == 0) {
             char **command = argv + i + 1;
             argv[i] = NULL;
             *argc = i;
+            *ret_has_dashes = true;
             return *command ? command : NULL;
         }
     }
@@ -141,7 +145,7 @@ static char **find_command(int *argc, char **argv)
 int ly__cli_exec(int argc, char **argv)
 {
     struct exec e = {.remote = {.timeout_ms = LY_FOREVER}};
-    e.remote.argv = (const char *const *)find_command(&argc, argv);
+    e.remote.argv = (const char *const *)find_command(&argc, argv, &e.has_dashes);
     /* In order: of "exec ls -l" the word that is out of place is told, not the option of somebody else. */
     argp_err_exit_status = LY__EXIT_EXEC;
     if (ly__cli_parse(&argp, argc, argv, ARGP_IN_ORDER, &e) != 0)

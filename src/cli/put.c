@@ -401,6 +401,9 @@ static int put(struct put *p)
     if (ly__progress_new(&p->progress, "put", p->arguments.style) < 0)
         return LY__EXIT_OURS;
     int r = transfer(p);
+    if (r == 0 && ly__client_has_said(&p->asking.client)) /* an error, as it seemed */
+        ly__cli_say("put",
+                    "so what is there already could not be asked, on a second connection: all was sent");
     if (r == 0) {
         struct ly__transfer_counts c = *ly__send_counts(p->send);
         c.files = p->arrived;

@@ -172,8 +172,8 @@ class Filters(Audit):
     def test_a_word_that_is_none_is_refused_with_the_one_that_was_meant(self):
         for arguments, said in ((("--what", "logn"), "--what: there is no 'logn'; did you mean 'login'?"),
                                 (("--what", "ptu"), "--what: there is no 'ptu'; did you mean 'put'?"),
-                                (("--what", "something"), "--what: there is no 'something'\n"),
-                                (("--result", "foo"), "--result: there is no 'foo'\n"),
+                                (("--what", "something"), "--what: there is no 'something'; there is login, pair, exec, put, "),
+                                (("--result", "foo"), "--result: there is no 'foo'; there is ok, begun, error (any), or "),
                                 (("--result", "eror"), "--result: there is no 'eror'; did you mean 'error'?"),
                                 (("--result", "EDENID"), "--result: there is no 'EDENID'; did you mean 'EDENIED'?")):
             done = self.run_audit(*arguments, "/dev/null")

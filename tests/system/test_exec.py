@@ -355,6 +355,7 @@ class Program(ServerCase):
             with self.subTest(arguments):
                 self.assertIn(f"the command stands behind --, as in: lanyard exec {host}-- ls\n", cli("exec", *arguments).stderr.decode())
         self.assertIn(b"as in: lanyard exec -- lab ls, or: lanyard exec lab -- ls\n", cli("exec", "lab", "ls", "-l").stderr)
+        self.assertIn(b"no command stands behind --, as in: lanyard exec lab -- id\n", cli("exec", "lab", "--").stderr)
         self.assertIn(b"'b' is too much", cli("exec", "unix:/a", "b", "--", "true").stderr)
 
     def test_options_may_stand_on_either_side_of_the_host(self):

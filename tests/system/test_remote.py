@@ -984,6 +984,16 @@ class RealServers(ClientCase):
         self.assertEqual(shown, [("put", "one two", 300_010), ("put", "'other name'", 10), ("put", "dir/tree dir/one", 300_025), ("put", "whole", 300_015),
                                  ("get", "two", 300_000), ("exec", "printf 12345", 5), ("exec", "printf '%s %s' 1 2", 3), ("rm", "two", None)])
 
+    def test_a_put_that_may_have_one_session_only_sends_all_and_says_why(self):
+        server = self.own_server()
+        self.assertEqual(cli("user", "role", "ann", "read,write", "--sessions", "1", env=server.environment).returncode, 0)
+        self.environment["LANYARD_PASSWORD_FILE"] = self.password_file()
+        (self.folder / "large").write_bytes(bytes(1 << 20))
+        self.lanyard("put", "--accept-new", str(self.folder / "large"), f"ann@{server.host}:")
+        self.assertIn("you have as many sessions there as you may have at once", self.said)
+        self.assertIn("so what is there already could not be asked, on a second connection: all was sent", self.said)
+        self.assertEqual((server.root / "large").stat().st_size, 1 << 20)
+
     def test_the_trail_tells_which_transfers_have_failed(self):
         server = self.own_server()
         host = f"ann@{server.host}"
