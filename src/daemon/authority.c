@@ -84,6 +84,17 @@ static void tell_login(struct ly__decider *d, const struct ly__entry *e, int res
     (void)tell_trail(d, &r, end_record);
 }
 
+/* A login by a key. Of one that failed, the user whose device it is stands where the name that was given
+ * would. */
+static void tell_device(struct ly__decider *d, const struct ly__entry *e, const char *user, int result)
+{
+    struct ly__audit_record r = record_of(e, "login");
+    r.object = result == 0 || !*user ? "device" : user;
+    r.detail = result == 0 || !*user ? NULL : "device";
+    r.result = result;
+    (void)tell_trail(d, &r, end_record);
+}
+
 /* ---- who it is: this machine's ---- */
 
 static void name_user(char name[LY__GRANT_USER], uid_t uid)
@@ -212,7 +223,7 @@ static int enter_by_device(struct ly__decider *d, struct ly__entry *e, const str
         r = enter(d, e, &c->user, ret_grant);
     e->has_failed = r < 0; /* we know who it is: that it goes now is no stranger's silence */
     e->device_id = c->device;
-    ly__decider_tell(d, e, "login", "device", r < 0 ? r : 0);
+    tell_device(d, e, c->user.name, r < 0 ? r : 0);
     return r;
 }
 

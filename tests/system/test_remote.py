@@ -1022,6 +1022,10 @@ class RealServers(ClientCase):
                           ("pair", "ann", "pairing", None, "ok")])
         last = records[-1]
         self.assertEqual((last["what"], last["who"], last["object"]), ("login", "ann", "device"))
+        self.assertEqual(cli("user", "role", "ann", "--directory", str(self.folder), env=server.environment).returncode, 0)
+        self.lanyard("ping", host, status=1)
+        last = self.trail(server, until="LY_EOUTSIDE")[-1]
+        self.assertEqual((last["what"], last.get("who"), last["object"], last["detail"]), ("login", None, "ann", "device"))
 
     def test_an_ipv4_peer_of_a_listener_for_both_is_shown_as_one(self):
         server = self.own_server("--listen", "tls://[::]:0")
