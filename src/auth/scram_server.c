@@ -80,6 +80,8 @@ static int look_up(struct ly__scram_server *s)
     struct ly__scram_secret secret = {.iterations = 0};
     const char *claimed = gsasl_property_fast(s->session, GSASL_AUTHID);
     int r = claimed ? ly__scram_prepare(claimed, &s->name) : LY_EDENIED;
+    if (r < 0 && r != -ENOMEM)
+        r = LY_EDENIED; /* what cannot be a name is nobody's */
     if (r == 0)
         r = s->find(s->arg, s->name, &secret);
     if (r >= 0)

@@ -293,14 +293,13 @@ static int start_login(struct ly__decider *d, struct ly__entry *e, const char *m
 /*
  * It has failed. A wrong name, password or message charges the source, and the answer takes the time that it
  * always takes; it says for how long the source is refused now, which hangs on what came from there and not
- * on the name. Who was right and is turned away all the same (too many sessions, a directory that is gone) is
- * not charged.
+ * on the name. Who is turned away though nothing was wrong with what they said (too many sessions, a
+ * directory that is gone, a users' file that cannot be read or is locked, no memory) is not charged.
  */
-static int deny(struct ly__decider *d, struct ly__entry *e, bool was_right, int error,
-                struct ly__grant *ret_grant)
+static int deny(struct ly__decider *d, struct ly__entry *e, int error, struct ly__grant *ret_grant)
 {
     e->has_failed = true;
-    if (!was_right)
+    if (error == LY_EDENIED)
         ly__penalties_add(d->penalties, &e->peer, LY__OFFENCE_LOGIN, ly_now());
     tell_login(d, e, error);
     if (error != LY_EDENIED)
@@ -324,11 +323,10 @@ static int login(struct ly__authority *a, uint64_t number, const char *mechanism
         r = ly_offload(take_step, &s);
     if (r == 0)
         return 0;
-    bool is_right = r > 0;
-    if (is_right)
+    if (r > 0)
         r = enter(d, e, ly__login_user(e->login), ret_grant);
     if (r < 0)
-        return deny(d, e, is_right, r, ret_grant);
+        return deny(d, e, r, ret_grant);
     tell_login(d, e, 0);
     return 1;
 }

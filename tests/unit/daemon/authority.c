@@ -3,6 +3,7 @@
 #include "daemon/authority.h"
 #include "auth/pairing.h"
 #include "auth/roles.h"
+#include "auth/store_file.h"
 #include "daemon/become.h"
 #include "supervised.h"
 
@@ -204,6 +205,45 @@ static void a_failed_login_is_the_sessions_last_and_is_charged(void **state)
 {
     (void)state;
     assert_int_equal(in_loop(wrong_logins), 0);
+}
+
+/* What reads users finds their table under this name. */
+static int rename_users(const char *sql)
+{
+    int r = ly__store_begin(store);
+    if (r < 0)
+        return r;
+    r = ly__store_run(store, sql, "");
+    r = ly__store_end(store, r);
+    return r < 0 ? r : 0;
+}
+
+static int failing_store(void *arg)
+{
+    struct ly__grant g = {.roles = 0};
+    struct ly_address innocent = address("tcp://198.51.100.77:7");
+    (void)arg;
+    CHECK(open_decider() == 0);
+    CHECK(add("ann", &(struct ly__user){.roles = LY__READ}) == 0);
+    CHECK(rename_users("ALTER TABLE users RENAME TO lost") == 0);
+    for (int i = 0; i < 5; i++) {
+        uint64_t number = knock("tcp://198.51.100.77:7", &worker);
+        CHECK(begin(number, NULL, &g) == 0);
+        int r = log_in(number, "ann", "pass word", &g);
+        CHECK(r < 0 && r != LY_EDENIED && r != LY_EFIELD && g.roles == 0);
+        CHECK(log_in(number, "ann", "pass word", &g) == LY_EFIELD);
+        d.authority.calls->end(&d.authority, number, r);
+    }
+    CHECK(ly__penalties_left(penalties, &innocent, ly_now()) == 0);
+    CHECK(rename_users("ALTER TABLE lost RENAME TO users") == 0);
+    CHECK(enter("ann", "tcp://198.51.100.77:7") > 0);
+    return close_decider();
+}
+
+static void nobody_is_charged_for_a_store_that_fails(void **state)
+{
+    (void)state;
+    assert_int_equal(in_loop(failing_store), 0);
 }
 
 static int by_code(void *arg)
@@ -443,6 +483,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(nobody_begins_without_a_channel_a_session_or_a_store),
         cmocka_unit_test(a_password_lets_in_with_what_the_user_has),
         cmocka_unit_test(a_failed_login_is_the_sessions_last_and_is_charged),
+        cmocka_unit_test(nobody_is_charged_for_a_store_that_fails),
         cmocka_unit_test(a_code_is_good_for_one_attempt_and_then_its_device_needs_none),
         cmocka_unit_test(a_directory_that_is_not_below_the_served_one_lets_nobody_in),
         cmocka_unit_test(a_user_has_no_more_sessions_than_are_granted),
