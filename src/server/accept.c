@@ -67,6 +67,14 @@ static void pause_accepting(struct ly_server *s, struct ly__acceptor *a, int err
         ly_log(LY_LOG_WARNING, "server", "accepting is paused", LY_ERR(error));
 }
 
+/* Without a store where there is none: of a forking server's parent, each page that it writes to is copied.
+ */
+static void end_pause(struct ly__acceptor *a)
+{
+    if (a->pausing)
+        *a = (struct ly__acceptor){.counters = a->counters};
+}
+
 int ly__accept_failed(struct ly_server *s, struct ly__acceptor *a, int error)
 {
     if (is_of_the_connection(error))
@@ -86,8 +94,7 @@ int ly__accept(struct ly_server *s, struct ly__acceptor *a, struct ly__io *liste
         int fd = ly__io_accept(listener, &ret_peer->u.any, &length, LY__NOWAIT);
         if (fd >= 0) {
             ly__address_set_length(ret_peer, length, s->listener[0]->type);
-            a->paused_until = 0;
-            a->pausing = false;
+            end_pause(a);
             *ret_fd = fd;
             return 1;
         }

@@ -44,6 +44,16 @@ struct child {
  * store in the child would copy a page. */
 static _Atomic(struct ly_server *) forked;
 
+/* What start and the child that it begins have in common. */
+struct birth {
+    struct ly__thread self; /* the child's task */
+    struct ly_scope scope;  /* around its request */
+    uint64_t mask, open;    /* signals that the parent blocks, and the child, as the kernel takes them */
+    struct sigaction term;  /* what the parent does at SIGTERM */
+    bool alone;             /* the process has one thread: become_child comes before the fork */
+    int hidden;             /* the listener that the child has to close; -1: by ly_sock_close */
+};
+
 /* The first records are made with the server, so that they lie beside it: on pages that its children have
  * copied already. */
 static int make_spares(struct ly_server *s)
@@ -125,6 +135,12 @@ static void close_children(struct ly_server *s)
         munmap(s->from_child, sizeof *s->from_child);
 }
 
+/* By syscall(2), as a child would map the page of the C library that sigprocmask is in for it alone. */
+static void block(const void *signals, uint64_t *ret_before)
+{
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, signals, ret_before, sizeof *ret_before);
+}
+
 /* ---- in the child ---- */
 
 static struct ly_scope *request_scope(void)
@@ -158,42 +174,60 @@ static void cancel_self(int signal_number)
     errno = keep;
 }
 
-LY__HOT static void take_signals(const sigset_t *mask)
+/* What makes the server, and the process, a child's. A store in the child copies a page, and the page of the
+ * C library that sigaction is in would be mapped for it: where nobody else can see it, it is done before the
+ * fork, and taken back after it. */
+static void become_child(struct ly_server *s, struct birth *b)
 {
     struct sigaction action = {.sa_handler = cancel_self, .sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
-    sigaction(SIGTERM, &action, NULL);
-    sigset_t open = *mask;
-    sigdelset(&open, SIGTERM);
-    sigprocmask(SIG_SETMASK, &open, NULL);
+    sigaction(SIGTERM, &action, &b->term);
+    s->is_child = true;
+    s->request = &b->scope;
+}
+
+static void become_parent(struct ly_server *s, struct birth *b)
+{
+    sigaction(SIGTERM, &b->term, NULL);
+    s->is_child = false;
+    s->request = NULL;
 }
 
 /* This task goes on in memory of the stack, which the child has to itself already, and the scope is there as
  * well: where malloc has put them, pages would be copied. There are no other threads yet. */
-LY__HOT static void move_task(struct ly__thread *self, struct ly_scope *scope)
+LY__HOT static void move_task(struct birth *b)
 {
-    *self = *ly__container_of(ly__task_now, struct ly__thread, task);
-    ly__list_init(&self->task.in_scope);
-    ly__task_now = &self->task;
-    ly__scope_enter_alone(scope, &self->task, &(struct ly_scope_options){.name = "request"});
-    scope->by_signal = true;
+    b->self = *ly__container_of(ly__task_now, struct ly__thread, task);
+    ly__list_init(&b->self.task.in_scope);
+    ly__task_now = &b->self.task;
+    ly__scope_enter_alone(&b->scope, &b->self.task, &(struct ly_scope_options){.name = "request"});
+    b->scope.by_signal = true;
+}
+
+LY__HOT static void close_listeners(struct ly_server *s, const struct birth *b)
+{
+    if (b->hidden >= 0) {
+        close(b->hidden);
+        return;
+    }
+    for (int i = 0; i < s->listeners && !s->datagrams; i++)
+        ly_sock_close(s->listener[i]);
 }
 
 /* Not inlined: what the parent touches of its stack at fork is copied for each child. */
 LY__HOT static _Noreturn __attribute__((noinline)) void be_child(struct ly_server *s, struct ly_request *rq,
-                                                                 const sigset_t *mask)
+                                                                 struct birth *b)
 {
-    struct ly__thread self;
-    struct ly_scope scope;
-    s->is_child = true;
+    if (!b->alone) {
+        pthread_mutex_unlock(&ly__threads_lock);
+        become_child(s, b);
+    }
     ly__server_here = s;
-    for (int i = 0; i < s->listeners && !s->datagrams; i++)
-        ly_sock_close(s->listener[i]);
-    move_task(&self, &scope);
-    s->request = &scope;
+    close_listeners(s, b);
+    move_task(b);
     if (atomic_load_explicit(&forked, memory_order_relaxed) != s)
         atomic_store_explicit(&forked, s, memory_order_relaxed);
-    take_signals(mask);
+    block(&b->open, NULL);
     int r = ly__request_run(rq, &s->counters[0]);
     ly__request_close(rq);
     _exit(r < 0);
@@ -201,24 +235,44 @@ LY__HOT static _Noreturn __attribute__((noinline)) void be_child(struct ly_serve
 
 /* ---- in the parent ---- */
 
-/* fork with the locks that a child needs held by nobody else, and no signal before it can take one. What
- * follows in the child touches as little as it can: each page is a copy. */
-static pid_t fork_ready(sigset_t *ret_mask)
+/* So that the child need not mark it closed. Of a plain listener that nothing else refers to. */
+static void hide_listener(struct ly_server *s, struct birth *b)
+{
+    struct ly_sock *l = s->listener[0];
+    if (s->datagrams || s->listeners != 1 || l->is_tls || l->io.reactor || atomic_load(&l->files))
+        return;
+    b->hidden = l->io.fd;
+    l->io.fd = -1;
+}
+
+/* No signal may come before a child can take it, and the lock that it needs must be held by nobody else. Not
+ * inlined: its frame would be between the parent's and the child's. */
+static __attribute__((noinline)) void before_fork(struct ly_server *s, struct birth *b)
 {
     sigset_t all;
-    bool alone = __libc_single_threaded;
+
+    b->alone = __libc_single_threaded;
+    b->hidden = -1;
     sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, ret_mask);
-    if (!alone)
+    block(&all, &b->mask);
+    b->open = b->mask & ~(UINT64_C(1) << (SIGTERM - 1));
+    if (!b->alone) {
         pthread_mutex_lock(&ly__threads_lock);
-    pid_t pid = fork();
-    if (pid < 0)
-        pid = -errno;
-    if (!alone)
+        return;
+    }
+    become_child(s, b);
+    hide_listener(s, b);
+}
+
+static void after_fork(struct ly_server *s, struct birth *b)
+{
+    if (b->alone)
+        become_parent(s, b);
+    else
         pthread_mutex_unlock(&ly__threads_lock);
-    if (pid != 0)
-        sigprocmask(SIG_SETMASK, ret_mask, NULL);
-    return pid;
+    if (b->hidden >= 0)
+        s->listener[0]->io.fd = b->hidden;
+    block(&b->mask, NULL);
 }
 
 static void get_pidfd(struct ly_server *s, struct child *c)
@@ -241,14 +295,18 @@ static void announce(struct ly_server *s)
 
 LY__HOT static int start(struct ly_server *s, struct ly_request *rq)
 {
-    sigset_t mask;
+    struct birth birth;
     struct child *c = new_child(s);
     if (!c)
         return -ENOMEM;
     announce(s);
-    pid_t pid = fork_ready(&mask);
+    before_fork(s, &birth);
+    pid_t pid = fork();
     if (pid == 0)
-        be_child(s, rq, &mask);
+        be_child(s, rq, &birth);
+    if (pid < 0)
+        pid = -errno;
+    after_fork(s, &birth);
     if (pid < 0) {
         free_child(s, c);
         return (int)pid;

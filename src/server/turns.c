@@ -9,33 +9,36 @@
  */
 #include "fiber/loop.h"
 #include "server/server.h"
+#include <alloca.h>
 #include <errno.h>
 #include <stdlib.h>
+
+#define PAGE 4096
 
 /* The descriptors waited for, as the loop or thread that serves sees them. They live as long as the call, so
  * that no reactor remembers them when its loop is gone. */
 struct gate {
     struct ly_server *server;
     struct ly__acceptor acceptor;
-    /* one for each of the server's: only, or more in memory of their own, with the fiber policy alone. NULL:
-     * those of the sockets, of which answers to datagrams go out */
-    struct ly__io *listener, only;
+    /* one for each of the server's: only, beside the gate, or more in memory of their own, with the fiber
+     * policy alone. NULL: those of the sockets, of which answers to datagrams go out */
+    struct ly__io *listener, *only;
     struct ly__batch batch; /* of a datagram server */
     struct ly__io stop, cancel, room;
-    struct ly__io *few[LY__WAIT_FEW], **ios; /* what a turn waits for: few, or more in memory of their own */
-    bool stops;                              /* a request to stop counts: ly_serve_forever */
+    struct ly__io **many; /* memory for what a turn waits for; NULL: it is few */
+    bool stops;           /* a request to stop counts: ly_serve_forever */
 };
 
 static void free_listeners(struct gate *g)
 {
-    if (g->listener != &g->only)
+    if (g->listener != g->only)
         free(g->listener);
 }
 
 static int watch_listeners(struct gate *g)
 {
     struct ly_server *s = g->server;
-    g->listener = s->listeners == 1 ? &g->only : calloc((size_t)s->listeners, sizeof *g->listener);
+    g->listener = s->listeners == 1 ? g->only : calloc((size_t)s->listeners, sizeof *g->listener);
     if (!g->listener)
         return -ENOMEM;
     for (int i = 0; i < s->listeners; i++)
@@ -55,18 +58,18 @@ static int prepare_waits(void)
 }
 
 /* batch: datagrams that may be received at once. */
-static int gate_init(struct gate *g, struct ly_server *s, int batch)
+static int gate_init(struct gate *g, struct ly__io *only, struct ly_server *s, int batch)
 {
-    *g = (struct gate){.server = s, .acceptor.counters = &s->counters[0]};
+    *g = (struct gate){.server = s, .only = only, .acceptor.counters = &s->counters[0]};
     int r = prepare_waits();
     if (r == 0)
         r = s->datagrams ? ly__batch_init(&g->batch, s, batch, batch > 1 && !ly__loop_here)
                          : watch_listeners(g);
     if (r < 0)
         return r;
-    g->ios =
-        s->listeners + 2 > LY__WAIT_FEW ? calloc((size_t)s->listeners + 2, sizeof(struct ly__io *)) : g->few;
-    if (!g->ios) {
+    bool few = s->listeners + 2 <= LY__WAIT_FEW;
+    g->many = few ? NULL : calloc((size_t)s->listeners + 2, sizeof(struct ly__io *));
+    if (!few && !g->many) {
         free_listeners(g);
         ly__batch_done(&g->batch);
         return -ENOMEM;
@@ -82,8 +85,7 @@ static void gate_done(struct gate *g)
     for (int i = 0; g->listener && i < g->server->listeners; i++)
         ly__io_release(&g->listener[i]);
     free_listeners(g);
-    if (g->ios != g->few)
-        free((void *)g->ios);
+    free((void *)g->many);
     ly__batch_done(&g->batch);
     ly__io_release(&g->stop);
     ly__io_release(&g->cancel);
@@ -214,7 +216,7 @@ static int wait_watching(struct gate *g, struct ly__io *const *ios, int n, bool 
 static int wait_turn(struct gate *g, bool blocked, int64_t deadline)
 {
     struct ly_server *s = g->server;
-    struct ly__io **ios = g->ios;
+    struct ly__io *few[LY__WAIT_FEW], **ios = g->many ? g->many : few;
     int n = 0;
 
     for (int i = 0; i < s->listeners && !blocked; i++)
@@ -318,7 +320,8 @@ static int handle(struct gate *g)
 int ly__handle_turn(struct ly_server *s)
 {
     struct gate g;
-    int r = gate_init(&g, s, 1);
+    struct ly__io only;
+    int r = gate_init(&g, &only, s, 1);
     if (r < 0)
         return r;
     r = handle(&g);
@@ -352,7 +355,8 @@ static void drain(struct gate *g, int64_t deadline)
 void ly__drain(struct ly_server *s)
 {
     struct gate g;
-    if (gate_init(&g, s, 1) == 0) {
+    struct ly__io only;
+    if (gate_init(&g, &only, s, 1) == 0) {
         drain(&g, ly__drain_deadline(s));
         gate_done(&g);
     } else if (s->policy->join) {
@@ -360,19 +364,35 @@ void ly__drain(struct ly_server *s)
     }
 }
 
-int ly__serve_turns(struct ly_server *s)
+static __attribute__((noinline)) int serve_and_drain(struct ly_server *s, struct gate *g)
 {
-    struct gate g;
-    int r = gate_init(&g, s, s->policy->batch);
+    struct ly__io only;
+    int r = gate_init(g, &only, s, s->policy->batch);
     if (r < 0)
         return r;
-    r = serve(&g);
+    r = serve(g);
     if (r == -ECANCELED && atomic_load(&s->stage) >= LY__DRAINING)
         r = 0; /* a shutdown without a drain cancels whoever waits in a request's place: this task too */
     if (r < 0)
         ly__serving_fail(s, r, r == -ECANCELED || r == -ETIMEDOUT);
     if (!s->options.no_block_on_close)
-        drain(&g, ly__drain_deadline(s));
-    gate_done(&g);
+        drain(g, ly__drain_deadline(s));
+    gate_done(g);
     return atomic_load(&s->failure);
+}
+
+/*
+ * What the forking policy's parent and child write to is copied, page by page. On the stack that is one page
+ * for both, from here down to a handler with some room of its own, where it begins as a page does. The gate
+ * lies above: it is written to in no common turn.
+ */
+int ly__serve_turns(struct ly_server *s)
+{
+    struct gate g;
+    void *low = alloca(1);
+    low = alloca((uintptr_t)low % PAGE + 1);
+    __asm__ volatile("" : : "r"(low) : "memory");
+    int r = serve_and_drain(s, &g);
+    __asm__ volatile("" : "+r"(r));
+    return r;
 }
