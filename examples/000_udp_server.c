@@ -4,7 +4,8 @@
  *
  * Bytes: a datagram of up to 1024, the same in upper case to its sender; one of 0 bytes is answered by one of
  * 0 bytes.
- * The toy ends when an answer finds nobody. Here the socket's error is that one answer's.
+ * The toy ends when an answer finds nobody. Here the socket's error is that one answer's. The toy answers
+ * itself for ever when a datagram claims to come from it; py_serve drops such.
  */
 #include "python_form.h"
 #include <ctype.h>

@@ -284,6 +284,13 @@ static void stop(__attribute__((unused)) int signal_number)
     ly_server_request_shutdown(served);
 }
 
+/* A datagram that claims to come from the server itself would be answered to the server, and so for ever. */
+static int is_from_others(struct ly_request *rq)
+{
+    struct ly_address own;
+    return !rq->packet || ly_sock_local(rq->sock, &own) < 0 || !ly_address_equal(&own, &rq->peer);
+}
+
 int py_serve(int argc, char **argv, const char *fallback, struct ly_server_options *options)
 {
     char text[LY_ADDRESS_TEXT];
@@ -292,6 +299,8 @@ int py_serve(int argc, char **argv, const char *fallback, struct ly_server_optio
     options->address = text;
     options->server_speaks_first = true; /* so that a client is printed when it comes, not when it speaks */
     options->drain_ms = LY_POLL;
+    if (!options->hooks.verify_request)
+        options->hooks.verify_request = is_from_others;
     int r = ly_server_open(&served, options);
     if (r < 0)
         return py_end(r);

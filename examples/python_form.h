@@ -60,8 +60,9 @@ void py_address(char text[LY_ADDRESS_TEXT], int argc, char **argv, const char *f
 int py_listen(struct ly_sock **ret_sock, int argc, char **argv, const char *fallback);
 int py_connect(struct ly_sock **ret_sock, int argc, char **argv, const char *fallback);
 
-/* Open a server there, say where it listens, and serve until SIGINT or SIGTERM. options->address is set here.
- * Returns the exit status. */
+/* Open a server there, say where it listens, and serve until SIGINT or SIGTERM. options->address is set here,
+ * and a verify_request, if there is none, that drops datagrams in the server's own name. Returns the exit
+ * status. */
 int py_serve(int argc, char **argv, const char *fallback, struct ly_server_options *options);
 
 /* The exit status for a result: 0, or 1 after a word about the error. */

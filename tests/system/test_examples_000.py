@@ -3,6 +3,7 @@
 
 import json
 import socket
+import struct
 import subprocess
 
 from example_peers import (UTF8, Case, ClientPair, ServerPair, connect, crowd, pack, read_exactly, read_int,
@@ -269,6 +270,20 @@ class S6_S69_Udp(Case):
 
         crowd(one)
         program.stop()
+
+    def test_our_server_does_not_answer_itself(self):
+        program, port = self.start_server("000_udp_server")
+        try:
+            forger = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)
+        except PermissionError:
+            self.skipTest("needs the right to raw sockets")
+        with forger:
+            forger.bind(("127.0.0.1", 0))
+            forger.sendto(struct.pack("!HHHH", port, port, 12, 0) + b"echo", ("127.0.0.1", port))
+        sock = self.datagrams(port)
+        sock.send(b"next")
+        self.assertEqual(sock.recv(1024), b"NEXT")
+        self.assertEqual(program.stop().splitlines()[:2], [f"b'next' {sock.getsockname()}"])
 
     def test_our_server_outlives_a_sender_that_has_gone(self):
         program, port = self.start_server("000_udp_server")
