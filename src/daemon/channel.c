@@ -9,6 +9,7 @@
 
 #define PATIENCE_MS 10000    /* unless its owner says otherwise */
 #define BUFFER (1024 * 1024) /* asked for; the system gives what it gives */
+#define MS INT64_C(1000000)
 
 int ly__channel_pair(int ret_fds[2])
 {
@@ -47,18 +48,37 @@ int ly__channel_begin(struct ly_buffer *b)
     return ly_json_open(b, NULL, '{');
 }
 
+/* It is given up when it has not read for so long: what is sent before this message does not count as that.
+ */
+static ssize_t send_now(struct ly__channel *c, int64_t began, const struct ly_buffer *b, const int *fds,
+                        size_t nfds)
+{
+    struct ly_scope *patience;
+    int64_t since = c->taken > began ? c->taken : began;
+    ssize_t n = ly_scope_open(&patience, &(struct ly_scope_options){.deadline = since + c->patience_ms * MS,
+                                                                    .shield = true,
+                                                                    .name = "a message"});
+    if (n < 0)
+        return n;
+    n = ly_send_fds(c->sock, ly_buffer_bytes(b), b->length, fds, nfds);
+    if (n >= 0)
+        c->taken = ly_now();
+    ly_scope_close(patience);
+    return n;
+}
+
 /* One at a time, whatever is cancelled: who waits here has done what is told. */
 static ssize_t send_whole(struct ly__channel *c, const struct ly_buffer *b, const int *fds, size_t nfds)
 {
     struct ly_scope *shield;
-    ssize_t n = ly_scope_open(&shield, &(struct ly_scope_options){.deadline = ly_deadline(c->patience_ms),
-                                                                  .shield = true,
-                                                                  .name = "a message"});
+    int64_t began = ly_now();
+    ssize_t n =
+        ly_scope_open(&shield, &(struct ly_scope_options){.shield = true, .name = "a message's turn"});
     if (n < 0)
         return n;
     n = ly_mutex_lock(c->sending, LY_FOREVER);
     if (n == 0) {
-        n = ly_send_fds(c->sock, ly_buffer_bytes(b), b->length, fds, nfds);
+        n = send_now(c, began, b, fds, nfds);
         ly_mutex_unlock(c->sending);
     }
     ly_scope_close(shield);

@@ -48,6 +48,7 @@ struct ly__channel {
     struct ly_mutex *sending; /* held for a message: tasks of one loop send by turns */
     char *bytes;              /* LY__CHANNEL_MAX of them: the message received last */
     int64_t patience_ms;      /* an end that does not read for so long is given up */
+    int64_t taken;            /* when a message went out last */
 };
 
 /* A message received: valid until the next one. */
