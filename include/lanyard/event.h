@@ -128,6 +128,7 @@ LY_API void ly_watcher_free(struct ly_watcher *w);
  * to. fn must not use the loop. NULL: nothing. */
 LY_API void ly_watcher_on_free(struct ly_watcher *w, void (*fn)(void *arg));
 
+/* Whether it is started: it was not stopped since, and has not fired for the last time. */
 LY_API bool ly_watcher_is_started(const struct ly_watcher *w);
 
 /* Its loop. */

@@ -41,6 +41,7 @@ struct ly_json {
  * writing functions. Returns 0 and the value, or LY_EJSON. */
 LY_API int ly_json_check(struct ly_json *ret_value, const char *text, size_t length);
 
+/* What a value is; LY_JSON_NONE for one of length 0. */
 LY_API enum ly_json_type ly_json_type(struct ly_json value);
 
 /* The member of an object by name (UTF-8, compared after decoding escapes); type LY_JSON_NONE, length 0, if

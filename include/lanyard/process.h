@@ -57,6 +57,7 @@ struct ly_spawn_options {
  */
 LY_API int ly_process_spawn(struct ly_process **ret_process, const struct ly_spawn_options *options);
 
+/* Its process ID, until ly_process_free. */
 LY_API pid_t ly_process_pid(const struct ly_process *p);
 
 /* The parent's ends of the pipes asked for; NULL where there is none. Borrowed. */

@@ -202,6 +202,7 @@ struct ly_server_stats {
     uint64_t active;   /* open now */
     uint64_t pauses;   /* times accepting was paused for want of descriptors or memory */
 };
+
 /* Counters: of one worker (0..workers-1), or of all with worker -1. Returns 0 or -EINVAL. */
 LY_API int ly_server_stats(const struct ly_server *server, int worker, struct ly_server_stats *ret_stats);
 

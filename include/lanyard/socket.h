@@ -306,6 +306,7 @@ LY_API int ly_sock_get_option(const struct ly_sock *s, int level, int name, void
 LY_API int ly_sock_local(const struct ly_sock *s, struct ly_address *ret_address);
 LY_API int ly_sock_peer(const struct ly_sock *s, struct ly_address *ret_address);
 
+/* What it was made as: AF_INET, AF_INET6, AF_UNIX...; SOCK_STREAM, SOCK_DGRAM...; the protocol's number. */
 LY_API int ly_sock_family(const struct ly_sock *s);
 LY_API int ly_sock_type(const struct ly_sock *s);
 LY_API int ly_sock_proto(const struct ly_sock *s);
