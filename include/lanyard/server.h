@@ -64,7 +64,7 @@ struct ly_server_hooks {
     int (*verify_request)(struct ly_request *rq);
     /* Told of each failed request. where: "verify_request", "setup", "handle", "finish", "reply" (of what
      * ly_reply_add collected), "fork", "thread", "fiber". Runs where the request ran. Default: a report on
-     * standard error with operation, peer, error name and text. */
+     * standard error with operation, peer, error name and text, and why TLS failed where it did. */
     void (*handle_error)(struct ly_request *rq, const char *where, int error);
     /* ly_handle_request waited for its time-out in vain. Default: nothing. */
     void (*handle_timeout)(struct ly_server *server);

@@ -16,6 +16,7 @@
 #include "fiber/symbol.h"
 #include "fiber/trail.h"
 #include "server/server.h"
+#include <lanyard/tls.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -77,6 +78,14 @@ static void add_chain(struct text *t, void *const *frames, int count)
         add_call(t, (const char *)frames[i] - 1);
 }
 
+/* Why TLS failed, where it is that of the request's connection. */
+static void add_why(struct text *t, const struct ly_sock *sock)
+{
+    char why[LY_TLS_WHY];
+    if (sock && ly_tls_why(sock, why, sizeof why) > 0)
+        add(t, "TLS: %s\n", why);
+}
+
 /* Not inlined, and the text neither: they would lie in every fiber's frame. */
 __attribute__((noinline)) void ly__report(const struct ly_request *rq, const char *where, int error)
 {
@@ -90,6 +99,8 @@ __attribute__((noinline)) void ly__report(const struct ly_request *rq, const cha
     ly_address_format(&rq->peer, peer, sizeof peer);
     add(&t, "%sRequest from %s failed in %s: %s (%s)\n", rule, peer, where, ly_error_name(error),
         ly_error_text(error));
+    if (error == LY_ETLS)
+        add_why(&t, rq->sock);
     if (count > 0)
         add_chain(&t, frames, count);
     else if (step)

@@ -94,6 +94,7 @@ class OurServer(Keys):
         for version in ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_2:
             with self.assertRaises(ssl.SSLError), contextlib.suppress(ConnectionResetError):
                 self.call(speaks(ssl.TLSVersion.MINIMUM_SUPPORTED, version))
+        self.server.err.wait_for(lambda data: b"\nTLS: unsupported protocol\n" in data, "the report of why")
         self.call(speaks(ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_3))
 
     def test_a_cut_is_reported_and_an_end_is_not(self):
