@@ -80,6 +80,8 @@ struct ly__tls_ops {
      * sending by hand will meet too. */
     int (*to_kernel)(struct ly_sock *s, int64_t deadline);
     int (*from_kernel)(struct ly_sock *s, bool is_cut, int64_t deadline);
+    /* ly_tls_why. */
+    size_t (*why)(const struct ly_sock *s, char *buf, size_t cap);
     void (*free_context)(struct ly_tls *tls);
 };
 

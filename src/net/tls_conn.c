@@ -469,6 +469,7 @@ const struct ly__tls_ops ly__tls_calls = {
     .begin = ly__tls_begin,
     .to_kernel = tls_to_kernel,
     .from_kernel = tls_from_kernel,
+    .why = ly_tls_why,
     .free_context = ly__tls_context_free,
 };
 

@@ -15,6 +15,7 @@
 #include "server/report.h"
 #include "fiber/symbol.h"
 #include "fiber/trail.h"
+#include "net/sock.h"
 #include "server/server.h"
 #include <lanyard/tls.h>
 #include <stdarg.h>
@@ -82,7 +83,7 @@ static void add_chain(struct text *t, void *const *frames, int count)
 static void add_why(struct text *t, const struct ly_sock *sock)
 {
     char why[LY_TLS_WHY];
-    if (sock && ly_tls_why(sock, why, sizeof why) > 0)
+    if (sock && sock->is_tls && ly__tls_ops_of(sock)->why(sock, why, sizeof why) > 0)
         add(t, "TLS: %s\n", why);
 }
 
