@@ -20,6 +20,7 @@ static void stop(struct ly__run *run, bool close)
     if (run->lost || run->done)
         return;
     run->lost = true;
+    run->session->lost = true;
     if (!close && ly_mutex_lock(run->sending, 0) == 0)
         ly_mutex_unlock(run->sending);
     else

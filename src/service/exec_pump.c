@@ -121,12 +121,24 @@ static int pump(struct ly__pump *p)
     return r;
 }
 
+/* Shielded, so that a user with a limit waits for this as well, unless the session is lost. */
+static int pump_rest(struct ly__pump *p)
+{
+    struct ly_scope *shield;
+    int r = ly_scope_open(&shield, &(struct ly_scope_options){.shield = true, .name = "the last output"});
+    if (r < 0)
+        return r;
+    r = ly__pump_rest(p);
+    ly_scope_close(shield);
+    return r;
+}
+
 int ly__exec_pump(void *arg)
 {
     struct ly__pump *p = arg;
     int r = pump(p);
     if (r == -ECANCELED && p->run->ended && !p->run->lost)
-        r = ly__pump_rest(p);
+        r = pump_rest(p);
     if (r < 0)
         ly__exec_lose(p->run);
     return r;

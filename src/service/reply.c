@@ -15,7 +15,7 @@
 static bool is_gone(const struct ly__session *s)
 {
     struct pollfd p = {.fd = ly_sock_fileno(s->sock)}; /* POLLHUP and POLLERR are told without being asked */
-    return poll(&p, 1, 0) > 0;
+    return s->lost || poll(&p, 1, 0) > 0;
 }
 
 /* Wait until what was paid is due, but not for a connection that is no more: its session would keep the file,
