@@ -138,7 +138,7 @@ static int wait_and_pump(struct ly__run *run, int64_t timeout_ms, int *ret_statu
     run->ended = r == 0;
     ly_scope_close(pumping);
     run->pumping = NULL;
-    return run->lost ? -EPIPE : r;
+    return run->session->lost ? -EPIPE : r;
 }
 
 static int attend(struct ly__run *run, int64_t timeout_ms, int *ret_status)

@@ -17,9 +17,8 @@
 /* Stop sending. A frame that is just being sent may never get through: only closing ends that. */
 static void stop(struct ly__run *run, bool close)
 {
-    if (run->lost || run->done)
+    if (run->session->lost || run->done)
         return;
-    run->lost = true;
     run->session->lost = true;
     if (!close && ly_mutex_lock(run->sending, 0) == 0)
         ly_mutex_unlock(run->sending);

@@ -37,7 +37,7 @@ static int send_locked(struct ly__pump *p, size_t n)
     int r = ly_mutex_lock(p->run->sending, LY_FOREVER);
     if (r < 0)
         return r;
-    r = p->run->lost ? -EPIPE : ly_stream_flush(p->run->session->stream);
+    r = p->run->session->lost ? -EPIPE : ly_stream_flush(p->run->session->stream);
     if (r == 0)
         r = ly_sendall(p->run->session->sock, p->bytes - p->head.length, p->head.length + n);
     ly_mutex_unlock(p->run->sending);
@@ -85,7 +85,7 @@ int ly__pump_rest(struct ly__pump *p)
         return -errno;
     if (left > 0)
         r = make_room(p);
-    while (left > 0 && r == 0 && !p->run->lost) {
+    while (left > 0 && r == 0 && !p->run->session->lost) {
         ssize_t n = read(fd, p->bytes, (size_t)left < p->size ? (size_t)left : p->size);
         if (n < 0 && errno == EINTR)
             continue;
@@ -137,7 +137,7 @@ int ly__exec_pump(void *arg)
 {
     struct ly__pump *p = arg;
     int r = pump(p);
-    if (r == -ECANCELED && p->run->ended && !p->run->lost)
+    if (r == -ECANCELED && p->run->ended && !p->run->session->lost)
         r = pump_rest(p);
     if (r < 0)
         ly__exec_lose(p->run);

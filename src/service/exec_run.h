@@ -33,7 +33,6 @@ struct ly__run {
     struct ly_scope *pumping; /* around the pumps and the wait for the end; NULL: they are done */
     bool timed_out;           /* timeout_ms had run out */
     bool ended;               /* the command: pumps send what is there and end */
-    bool lost;                /* the client has gone, or the session is cancelled: nothing can be sent */
     bool done;                /* the end frame is on its way: the listener is no longer needed */
     bool input_ended;         /* standard input is closed */
     int failure;              /* of the client's frames, to be answered; 0: none */

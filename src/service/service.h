@@ -96,7 +96,7 @@ struct ly__session {
     int64_t unpaid;               /* bytes of a user with a limit that the authority does not know of yet */
     int64_t due;                  /* until when the session moves nothing, of ly_now() */
     bool paying;                  /* one of its tasks is telling the authority */
-    bool lost;                    /* it is about to end: nobody waits any more until what it moved is due */
+    bool lost;                    /* its client has gone, or it is to end: nothing is sent, or waited for */
     struct ly__deed_names *names; /* borrowed; NULL: nobody wants to know */
     int64_t body;                 /* bytes of the current request's own body that nobody has read yet */
     struct ly_buffer out;         /* the answer's header that is being built */
