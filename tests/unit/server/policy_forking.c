@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#
 #include <sys/socket.h>
 #include <unistd.h>
 
