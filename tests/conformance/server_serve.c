@@ -212,15 +212,39 @@ static int ask_to_stop(struct ly_request *rq)
     return n > 0 ? ly_sendall(rq->sock, "asked", 5) : (int)n;
 }
 
+/* Where the serving loop is: kept in its hook, at the end of a turn, from KEEP to GO_ON. */
+enum { KEEP, KEPT, GO_ON };
+
+static void stay_in_hook(struct ly_server *s)
+{
+    (void)s;
+    while (counted(KEEP) && !counted(GO_ON)) {
+        count(KEPT);
+        ly_sleep(1);
+    }
+}
+
+/* A loop that runs beside its handlers may be just about to accept: what it does then comes before. */
+static int ask_between_turns(struct ly_request *rq)
+{
+    count(KEEP);
+    while (matrix.now->policy != LY_SEQUENTIAL && !counted(KEPT))
+        ly_sleep(1);
+    return ask_to_stop(rq);
+}
+
 ROW(C19_after_shutdown_was_asked_nothing_more_is_taken, ALL)
 {
     struct served s;
-    serve(&s, open_server(c, (struct ly_server_options){.handler.handle = ask_to_stop}));
+    serve(&s, open_server(c, (struct ly_server_options){.handler.handle = ask_between_turns,
+                                                        .poll_interval_ms = 1,
+                                                        .hooks.service_actions = stay_in_hook}));
     struct ly_sock *one = dial(s.server);
     say(one, "x");
     expect(one, "asked");
     struct ly_sock *two = dial(s.server);
     say(two, "x");
+    count(GO_ON);
     assert_int_equal(ended(&s), 0);
     assert_string_equal(notes->letters, "h");
     char byte;
