@@ -157,6 +157,7 @@ LY_API int ly_serve_forever(struct ly_server *server);
 
 /*
  * End ly_serve_forever: no further request is accepted, running ones drain (drain_ms), the rest is cancelled.
+ * Where requests run beside the loop, one that it was accepting just then may still be begun.
  * From another thread it waits until serving has ended; from a handler of this server, a hook, or a signal
  * watcher's fiber on its loops it only asks, and returns at once. Before serving has begun it waits for the
  * next ly_serve_forever, which then returns at once. After it has ended: no effect. A second call while
