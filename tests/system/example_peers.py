@@ -181,6 +181,9 @@ class Server:
         self.listener.close()
         for thread in self.threads:
             thread.join(PATIENCE)
+        for failure in self.failures:
+            if isinstance(failure, AssertionError):
+                raise failure
 
 
 class DatagramServer:
@@ -279,6 +282,8 @@ def crowd(task, n=CROWD):
         thread.join(PATIENCE)
     if failures:
         raise failures[0]
+    if any(thread.is_alive() for thread in threads):
+        raise AssertionError(f"not all of {n} have come to an end")
 
 
 class Case(unittest.TestCase):
@@ -303,6 +308,22 @@ class Case(unittest.TestCase):
             program.type(text)
         program.end_input()
         return program.finish(status)
+
+    def run_impatient_client(self, name, prompt, first, second, answer):
+        """A client of ours that waits for a second, gets no answer in it, and goes on; gives its standard output and
+        what it sent. The next answer is there before it is asked for, so that no machine is too slow for that second."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.settimeout(PATIENCE)
+            program = self.start(name, *listener.getsockname(), 1)
+            connection, _ = listener.accept()
+        with connection:
+            connection.settimeout(PATIENCE)
+            program.type(first)
+            program.wait_for(prompt, 2)
+            connection.sendall(answer)
+            program.type(second)
+            program.end_input()
+            return program.finish(), read_to_end(connection)
 
     def serve(self, serve):
         """A Python server; gives its port."""

@@ -3,11 +3,12 @@
 
 import pathlib
 import re
+import signal
 import socket
 import struct
 import tempfile
 
-from example_peers import Case, ServerPair, connect, crowd, read_exactly, read_to_end
+from example_peers import PATIENCE, Case, ServerPair, connect, crowd, read_exactly, read_to_end
 
 
 class S9_Chat(Case):
@@ -106,12 +107,12 @@ class S10_S11_S117_UdpCtime(Case):
 
     def test_our_client_and_a_python_server(self):
         port = self.serve_datagrams(lambda data, _: b"re " + data)
-        self.assertEqual(self.run_client("001_udp_client", port, "abc\n你好\n\nnever\n"),
+        self.assertEqual(self.run_client("001_udp_client", port, "abc\n你好\n\nnever\n", PATIENCE),
                          "发往服务端数据>>从服务端收到: re abc\n发往服务端数据>>从服务端收到: re 你好\n发往服务端数据>>")
 
     def test_both_ours(self):
         _, port = self.start_server("001_udp_ctime_server")
-        self.assertRegex(self.run_client("001_udp_client", port, "abc\n\n"),
+        self.assertRegex(self.run_client("001_udp_client", port, "abc\n\n", PATIENCE),
                          rf"\A发往服务端数据>>从服务端收到: {CTIME} 接收到 \('127.0.0.1', \d+\) 的消息\n发往服务端数据>>\Z")
 
     def test_both_want_their_arguments(self):
@@ -125,11 +126,18 @@ class S12_S13_S71_Broadcast(Case):
         program = self.start("001_broadcast_recv", "127.255.255.255", 0)
         return program, program.port()
 
+    def hear_answers(self, host, port, times):
+        """The sender calls until it has heard so many: an answer that is late is heard by a later call."""
+        sender = self.start("001_broadcast_send", host, port, 0, "0.1")
+        line = f"从('127.0.0.1', {port})接收到:I am here\n"
+        sender.wait_for(line, times)
+        sender.process.terminate()
+        self.assertEqual(sender.finish(-signal.SIGTERM).replace(line, ""), "")
+
     def test_our_sender_and_receiver_find_each_other_by_broadcast(self):
         receiver, port = self.receiver()
-        sender = self.start("001_broadcast_send", "127.255.255.255", port, 2, "4")  # as long as it waits for an answer
-        self.assertRegex(sender.finish(), rf"\A(从\('127\.0\.0\.1', {port}\)接收到:I am here\n){{2}}\Z")
-        self.assertRegex(receiver.stop(), r"\A(从\('127\.0\.0\.1', \d+\)获取信息:坚决拥护张大大\n){2}\Z")
+        self.hear_answers("127.255.255.255", port, 2)
+        self.assertRegex(receiver.stop(), r"\A(从\('127\.0\.0\.1', \d+\)获取信息:坚决拥护张大大\n){2,}\Z")
 
     def test_our_receiver_answers_a_python_sender(self):
         receiver, port = self.receiver()
@@ -161,15 +169,18 @@ class S12_S13_S71_Broadcast(Case):
             heard.append(data)
             return b"I am here"
 
-        port = self.serve_datagrams(answer)
-        sender = self.start("001_broadcast_send", "127.0.0.1", port, 3, "2")
-        self.assertEqual(sender.finish(), f"从('127.0.0.1', {port})接收到:I am here\n" * 3)
-        self.assertEqual(heard, ["坚决拥护张大大".encode()] * 3)
+        self.hear_answers("127.0.0.1", self.serve_datagrams(answer), 3)
+        self.doCleanups()
+        self.assertGreaterEqual(len(heard), 3)
+        self.assertEqual(set(heard), {"坚决拥护张大大".encode()})
         self.assertEqual(len(heard[0]), 21)
 
     def test_our_sender_goes_on_without_an_answer(self):
-        port = self.serve_datagrams(lambda data, _: None)
+        heard = []
+        port = self.serve_datagrams(lambda data, _: heard.append(data))
         self.assertEqual(self.start("001_broadcast_send", "127.0.0.1", port, 2, "0.05").finish(), "")
+        self.doCleanups()
+        self.assertEqual(len(heard), 2)
 
 
 class S14_Http(Case, ServerPair):

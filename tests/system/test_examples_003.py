@@ -2,16 +2,18 @@
 """The programs of tutorial 003 against Python peers."""
 
 import json
+import os
 import pathlib
 import random
 import re
+import signal
 import socket
 import struct
 import subprocess
 import tempfile
 import time
 
-from example_peers import (UTF8, Case, ClientPair, ServerPair, connect, crowd, pack, read_exactly, read_int,
+from example_peers import (PATIENCE, UTF8, Case, ClientPair, ServerPair, connect, crowd, pack, read_exactly, read_int,
                            read_to_end)
 
 
@@ -125,10 +127,25 @@ class S20_S67_Sticky(Case, ServerPair, ClientPair):
         self.assertEqual(read_exactly(sock, 9), b"abcabcabc")
 
     def test_one_recv_gets_three_sends(self):
-        """The server takes its one recv when the three have long arrived, for it is woken only then."""
-        program, port = self.start_server("003_sticky_server", "3")
-        self.assertEqual(self.run_client("003_sticky_client", port, "abc\n"), ">>>b'abcabcabc'\n>>>")
+        """The server is stopped until the three have arrived; then it accepts, sleeps and takes its one recv."""
+        program, port = self.start_server(self.server, "0.2")
+        program.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, program.process.pid, os.WSTOPPED)
+        slept = []
+
+        def relay(near):
+            with connect(port) as far:
+                for _ in range(3):
+                    far.sendall(read_exactly(near, 3))
+                start = time.monotonic()
+                program.process.send_signal(signal.SIGCONT)
+                near.sendall(read_exactly(far, 9))
+                slept.append(time.monotonic() - start)
+
+        self.assertEqual(self.run_client(self.client, self.serve(relay), "abc\n"), ">>>b'abcabcabc'\n>>>")
         self.assertEqual(program.wait_for("'\n"), "b'abcabcabc'\n")
+        self.doCleanups()
+        self.assertGreaterEqual(slept[0], 0.2)
 
     def test_seconds_that_are_none_are_refused(self):
         for text in "-1", "nan", "x", "":
@@ -139,6 +156,7 @@ class S20_S67_Sticky(Case, ServerPair, ClientPair):
 class S21_S110_SshV1(Case, ServerPair, ClientPair):
     server = "003_ssh_v1_server"
     client = "003_ssh_v1_client"
+    client_arguments = (PATIENCE,)
     typed = "echo hello\n\necho 你好\n"
     printed = ("输入执行命令>>>字节长度: 5\n执行命令结果:hello\n输入执行命令>>>"
                "输入执行命令>>>字节长度: 6\n执行命令结果:你好\n输入执行命令>>>")
@@ -157,12 +175,18 @@ class S21_S110_SshV1(Case, ServerPair, ClientPair):
 
     def test_both_ours(self):
         _, port = self.start_server(self.server)
-        self.assertEqual(self.run_client(self.client, port, self.typed), self.printed)
+        self.assertEqual(self.run_client(self.client, port, self.typed, *self.client_arguments), self.printed)
+
+    def test_a_command_without_output_is_not_answered(self):
+        _, port = self.start_server(self.server)
+        with connect(port) as sock:
+            sock.sendall(b"true\n")  # with a border, should the next come in the same packet
+            sock.sendall(b"echo on")
+            self.assertEqual(sock.recv(1024), b"on")
 
     def test_a_command_without_output_does_not_hold_the_client_for_ever(self):
-        _, port = self.start_server(self.server)
-        self.assertEqual(self.run_client(self.client, port, "true\necho on\n", "5"),
-                         "输入执行命令>>>输入执行命令>>>字节长度: 2\n执行命令结果:on\n输入执行命令>>>")
+        self.assertEqual(self.run_impatient_client(self.client, "输入执行命令>>>", "true\n", "echo on\n", b"on"),
+                         ("输入执行命令>>>输入执行命令>>>字节长度: 2\n执行命令结果:on\n输入执行命令>>>", b"trueecho on"))
 
     def test_S24_S122_commands_may_be_gbk_and_one_that_is_not_is_answered(self):
         _, port = self.start_server(self.server, "GBK")

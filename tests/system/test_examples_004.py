@@ -209,7 +209,7 @@ class S33_S112_LoginClient(Case):
 
         for kind in None, "cut", "glue":
             port = self.through(kind, self.serve(answer))
-            self.assertEqual(self.run_client("004_login_client", port, self.typed),
+            self.assertEqual(self.run_client("004_login_client", port, self.typed, PATIENCE),
                              "用户名>>>密码>>>b'success!'\n用户名>>>密码>>>b'failed!'\n用户名>>>")
 
     def test_100_of_our_clients_and_a_python_server_at_once(self):
@@ -220,25 +220,21 @@ class S33_S112_LoginClient(Case):
         port = self.serve(answer)
 
         def one(_):
-            self.assertEqual(self.run_client("004_login_client", port, "旭哥\n123\nx\n1\n"),
+            self.assertEqual(self.run_client("004_login_client", port, "旭哥\n123\nx\n1\n", PATIENCE),
                              "用户名>>>密码>>>b'success!'\n用户名>>>密码>>>b'failed!'\n用户名>>>")
 
         crowd(one)
 
     def test_our_client_goes_on_when_there_is_no_answer(self):
-        def answer(connection):
-            read_exactly(connection, len(login("nobody", "x")))
-            read_exactly(connection, len(self.requests[0]))
-            connection.sendall(b"success!")
-        self.assertEqual(self.run_client("004_login_client", self.serve(answer), "nobody\nx\n旭哥\n123\n", "5"),
-                         "用户名>>>密码>>>用户名>>>密码>>>b'success!'\n用户名>>>")
+        self.assertEqual(self.run_impatient_client("004_login_client", "用户名>>>", "nobody\nx\n", "旭哥\n123\n", b"success!"),
+                         ("用户名>>>密码>>>用户名>>>密码>>>b'success!'\n用户名>>>", login("nobody", "x") + self.requests[0]))
 
     def test_both_ours(self):
         with tempfile.TemporaryDirectory() as folder:
             file = pathlib.Path(folder) / "info"
             file.write_text(line("旭哥", "123"), encoding="utf-8")
             program, port = self.start_server("004_login_server", file)
-            self.assertEqual(self.run_client("004_login_client", port, "旭哥\n123\n旭哥\n1234\n"),
+            self.assertEqual(self.run_client("004_login_client", port, "旭哥\n123\n旭哥\n1234\n", PATIENCE),
                              "用户名>>>密码>>>b'success!'\n用户名>>>密码>>>b'failed!'\n用户名>>>")
             program.stop()
 
