@@ -146,7 +146,8 @@ static inline bool arrived(struct ly_sock *s, int n)
     return true;
 }
 
-/* Fill what the connection can hold, so that the next send has to wait. Returns the bytes. */
+/* Fill what the connection can hold, so that the next send has to wait. TCP acknowledges and sends on for a
+ * while without being read; what that frees is no room in a buffer that is small again. Returns the bytes. */
 static inline size_t stuff(struct ly_sock *s)
 {
     static const char block[65536];
@@ -156,6 +157,7 @@ static inline size_t stuff(struct ly_sock *s)
     ly_sock_set_timeout(s, 0);
     while ((r = ly_send(s, block, sizeof block)) > 0)
         n += (size_t)r;
+    ly_sock_set_int(s, SOL_SOCKET, SO_SNDBUF, 1);
     ly_sock_set_timeout(s, timeout);
     return n;
 }
