@@ -27,7 +27,7 @@ ROW(C96_S55_after_the_peers_end_come_the_rest_and_then_nothing, BOTH)
 ROW(C97_S65_a_reset_is_told_once, BOTH)
 {
     char byte;
-    NEED(ly_sendall(p->a, "unread", 6) == 0);
+    NEED(ly_sendall(p->a, "unread", 6) == 0 && arrived(p->b, 6));
     ly_sock_close(p->b); /* with unread data: a reset */
     NEED(ly_recv(p->a, &byte, 1) == -ECONNRESET);
     NEED(ly_recv(p->a, &byte, 1) == 0);

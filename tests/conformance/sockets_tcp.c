@@ -26,6 +26,8 @@ ROW(S62_the_handshake_needs_no_accept, TCP)
     NEED(ly_address_parse(&a, p->address) == 0 && ly_sock_connect(s, &a) == 0);
     NEED(becomes(s, "ESTABLISHED"));
     NEED(ly_sendall(s, "early", 5) == 0); /* nobody has accepted it yet */
+    struct pollfd waits = {.fd = ly_sock_fileno(p->listener), .events = POLLIN};
+    NEED(poll(&waits, 1, 20000) == 1); /* its last step has come */
     NEED(ly_tcp_info(p->listener, &info) == 0 && info.queued == 1);
     struct ly_sock *c;
     char buf[8];
