@@ -39,7 +39,7 @@ static void end_talk(struct ly_sock *s)
 
 static int serve(void *sock)
 {
-    struct ly_http_site site = {.routes = routes, .name = "fault", .idle_timeout_ms = 10000};
+    struct ly_http_site site = {.routes = routes, .name = "fault", .idle_timeout_ms = 60000};
     struct ly_request rq = {.sock = sock};
     int r = ly_http_serve_site(&rq, &site);
     end_talk(sock);
