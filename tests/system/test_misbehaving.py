@@ -35,6 +35,7 @@ class Misbehaving(unittest.TestCase):
         self.addCleanup(server.remove)
         self.addCleanup(server.stop)
         server.add_user("ann", "read,write,exec", "--account", ME)
+        server.workers()  # all are there to be chosen from
         return server
 
     def enter(self, server):

@@ -4,6 +4,7 @@
 import base64
 import concurrent.futures
 import contextlib
+import json
 import os
 import pathlib
 import pwd
@@ -19,7 +20,7 @@ import tempfile
 import time
 import unittest
 
-from peer import PATIENCE, PROGRAM, Server, cli, wait_for_death
+from peer import PATIENCE, PROGRAM, Connection, Server, cli, wait_for_death
 from tls_peer import TLS1_2, Closed, Tls, make_certificate, pair, scram
 
 PASSWORD = "correct horse battery"
@@ -48,8 +49,17 @@ class NetworkServer(Server):
                    input=PASSWORD.encode() + b"\n", env=self.environment)
         assert done.returncode == 0, done.stderr
 
+    def status(self, connection):
+        connection.send({"cmd": "status", "id": 1})
+        return json.loads(connection.receive()[1])
+
     def workers(self):
-        """The workers' process ids."""
+        """The workers' process ids, once all of them serve."""
+        deadline = time.monotonic() + PATIENCE
+        with Connection(self.address) as connection:
+            while not all(worker["serves"] for worker in self.status(connection)["workers"]):
+                assert time.monotonic() < deadline, self.log.read_text(errors="replace")
+                time.sleep(0.02)
         out = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(self.pid)], capture_output=True, check=False)
         return [int(line.split()[0]) for line in out.stdout.decode().splitlines() if line.endswith("worker")]
 
@@ -554,8 +564,8 @@ class Workers(NetworkCase):
     options = ("--exempt", "127.0.0.0/8", "--workers", "2")
 
     def test_a_worker_that_dies_costs_its_connections_only(self):
-        connections = [self.enter() for _ in range(4)]
         workers = self.server.workers()
+        connections = [self.enter() for _ in range(4)]  # two on each
         self.assertEqual(len(workers), 2)
         os.kill(workers[0], signal.SIGKILL)
         wait_for_death(workers[0])
