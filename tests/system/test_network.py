@@ -783,7 +783,8 @@ class Restarting(unittest.TestCase):
 
         def call():
             while not over.is_set():
-                self.assertEqual(self.lanyard("client", "exec", "--batch", self.host, "--", "echo", "hi"), b"hi\n")
+                self.assertEqual(self.lanyard("client", "exec", "--connect-timeout", f"{PATIENCE}s", "--batch", self.host, "--", "echo", "hi"),
+                                 b"hi\n")  # however long the next server takes to start
                 answered.release()
 
         with concurrent.futures.ThreadPoolExecutor() as pool:
