@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <lanyard/channel.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define ITEMS 1000
 
@@ -135,6 +136,7 @@ static int offload_touches(void *arg)
 struct shared_count {
     struct ly_mutex *mutex;
     int count, inside, overlaps;
+    atomic_bool held;
 };
 
 static int increment(void *arg)
@@ -177,7 +179,7 @@ static int hold(void *arg)
 {
     struct shared_count *c = arg;
     int r = ly_mutex_lock(c->mutex, LY_FOREVER);
-    c->inside = 1;
+    atomic_store(&c->held, true);
     ly_sleep(1000000);
     ly_mutex_unlock(c->mutex);
     return r;
@@ -191,7 +193,8 @@ static int lock_times_out(void *arg)
     CHECK(ly_mutex_new(&c.mutex, LY_LOCAL) == 0);
     CHECK(ly_scope_open(&s, NULL) == 0);
     CHECK(ly_go(s, hold, &c) == 0);
-    CHECK(ly_sleep(20) == 0);
+    while (!atomic_load(&c.held))
+        CHECK(ly_sleep(1) == 0);
     CHECK(ly_mutex_lock(c.mutex, 0) == -EAGAIN);
     CHECK(ly_mutex_lock(c.mutex, 10) == -ETIMEDOUT);
     CHECK(ly_mutex_lock(c.mutex, -2) == -EINVAL);
