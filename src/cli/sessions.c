@@ -144,6 +144,10 @@ static int run_kill(int argc, char **argv)
     if (ly__control_ask(c.host, "sessions kill", &q, &ended, &body) < 0)
         return LY__EXIT_FAILURE;
     ly_buffer_done(&body);
+    if (ended == 0 && c.user) { /* of a number that is none, the server has said so */
+        ly__cli_say("sessions kill", "there is no session of %s's to end", c.user);
+        return LY__EXIT_FAILURE;
+    }
     return printf("ended: %" PRId64 "\n", ended) < 0 || fflush(stdout) != 0 ? LY__EXIT_FAILURE : 0;
 }
 

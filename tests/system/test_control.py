@@ -130,6 +130,11 @@ class Control(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn(b"no such session", done.stderr)
 
+    def test_a_user_without_a_session_is_said(self):
+        done = cli("sessions", "kill", "--user", "nobody-of-that-name", "--host", self.address)
+        self.assertEqual((done.returncode, done.stdout), (1, b""))
+        self.assertIn(b"there is no session of nobody-of-that-name's to end", done.stderr)
+
     def test_nobody_looks_after_the_server_over_the_network(self):
         connection = self.enter("ann")
         for request in ({"cmd": "status"}, {"cmd": "sessions"}, {"cmd": "session_kill", "user": "ben"}):
