@@ -16,6 +16,8 @@
 #include <lanyard/log.h>
 #include <lanyard/process.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -68,6 +70,17 @@ static int reap(struct ly__crew_worker *w, struct ly_pipe *end, bool at_once)
     return status;
 }
 
+/* Both the signal's number and its name; an error of its channel only where there was one. */
+static void tell_signal(const struct ly__crew_worker *w, int r, int signal)
+{
+    char name[32];
+    const char *short_name = sigabbrev_np(signal);
+    snprintf(name, sizeof name, "%s%s", short_name ? "SIG" : "", short_name ? short_name : "");
+    ly_log(LY_LOG_ERROR, "crew", "a worker has ended", LY_INT("pid", w->pid), LY_INT("signal", signal),
+           LY_STR("signal_name", name), LY_INT("session", (int64_t)w->monitor.faulty),
+           r < 0 ? LY_ERR(r) : LY_END);
+}
+
 static void tell_end(const struct ly__crew_worker *w, int r, int status)
 {
     if (r == LY_EREFUSED)
@@ -76,11 +89,12 @@ static void tell_end(const struct ly__crew_worker *w, int r, int status)
     else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
         ly_log(LY_LOG_ERROR, "crew", "a worker made a system call that it may not make, and was ended",
                LY_INT("pid", w->pid));
-    else if (WIFSIGNALED(status) || WEXITSTATUS(status) != 0 || !w->crew->stopping)
+    else if (WIFSIGNALED(status))
+        tell_signal(w, r, WTERMSIG(status));
+    else if (WEXITSTATUS(status) != 0 || !w->crew->stopping)
         ly_log(LY_LOG_ERROR, "crew", "a worker has ended", LY_INT("pid", w->pid),
-               LY_INT("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0),
-               LY_INT("exit", WIFEXITED(status) ? WEXITSTATUS(status) : 0),
-               LY_INT("session", (int64_t)w->monitor.faulty), LY_ERR(r));
+               LY_INT("exit", WEXITSTATUS(status)), LY_INT("session", (int64_t)w->monitor.faulty),
+               r < 0 ? LY_ERR(r) : LY_END);
 }
 
 /* Whether it ended by what it did, rather than by somebody's will. */

@@ -575,7 +575,8 @@ class Workers(NetworkCase):
                 alive += connection.ask({"cmd": "ping", "id": 1}).get("ok", False)
         self.assertEqual(alive, 2)
         self.assertTrue(self.enter().ask({"cmd": "ping", "id": 1})["ok"])
-        self.server.wait_for("a worker has ended")
+        log = self.server.wait_for(f'"a worker has ended" pid={workers[0]} ')
+        self.assertRegex(log, f'"a worker has ended" pid={workers[0]} signal=9 signal_name=SIGKILL session=[0-9]+( error=(?!OK).*)?\n')
 
     def test_commands_of_a_dead_worker_are_ended(self):
         connection = self.enter()
