@@ -10,11 +10,14 @@
 #include <lanyard/log.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define SCHEME "tls://"
 #define BACKLOG 1024
-#define ACCOUNT "lanyard" /* what workers run as where the server is root and there is such an account */
+#define DESCRIPTORS 32       /* what serving needs with no worker: about 20, and some for who connects */
+#define WORKER_DESCRIPTORS 3 /* for each: its channel, its log and its end */
+#define ACCOUNT "lanyard"    /* what workers run as where the server is root and there is such an account */
 
 bool ly__network_is(const char *address)
 {
@@ -177,6 +180,21 @@ static int count_workers(const struct ly__serve_options *o)
     return o->workers > 0 ? o->workers : processors > 0 && processors < 256 ? (int)processors : 1;
 }
 
+/* Said now, and not by workers that cannot be started: that would leave a server that serves nobody. */
+static int check_descriptors(int workers)
+{
+    struct rlimit limit; /* raised already */
+    rlim_t needed = DESCRIPTORS + (rlim_t)workers * WORKER_DESCRIPTORS;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= needed)
+        return 0;
+    fprintf(
+        stderr,
+        "%slanyard serve: cannot prepare the workers: %d of them need %llu descriptors at least, and the limit is "
+        "%llu: raise it (ulimit -n, or LimitNOFILE= of a unit), or ask for fewer by --workers\n",
+        ly__notify_error(), workers, (unsigned long long)needed, (unsigned long long)limit.rlim_cur);
+    return -EMFILE;
+}
+
 static int open_crew(struct ly__network *n, struct ly__decider *d, const struct ly__serve_options *o)
 {
     int r = ly__crew_open(&n->crew, d, n->admission, count_workers(o));
@@ -190,7 +208,9 @@ static int open_crew(struct ly__network *n, struct ly__decider *d, const struct 
 int ly__network_open(struct ly__network *n, struct ly__decider *d, const struct ly__serve_options *o)
 {
     n->wanted = true;
-    int r = open_state(n);
+    int r = check_descriptors(count_workers(o));
+    if (r == 0)
+        r = open_state(n);
     if (r == 0)
         r = open_gate(n, o);
     if (r == 0)

@@ -604,6 +604,21 @@ class Life(unittest.TestCase):
         self.assertEqual(len(lines), 6, lines)
         self.assertTrue(all(line.startswith(b"<3>lanyard serve: ") for line in lines), lines)
 
+    def test_a_limit_of_descriptors_too_low_for_the_workers_is_said_at_the_start(self):
+        def serve(limit, *options):
+            with tempfile.TemporaryDirectory(prefix="ly") as state:
+                done = subprocess.run([PROGRAM, "serve", "--root", "/", "--listen", "tls://127.0.0.1:99999", *options], capture_output=True,
+                                      check=False, timeout=PATIENCE, env=os.environ | {"LANYARD_STATE": state},
+                                      preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limit))
+            self.assertEqual(done.returncode, 1)
+            return done.stderr.decode()
+        for limit in (16, 24, 37):
+            self.assertRegex(serve((limit, limit), "--workers", "2"), "^lanyard serve: cannot prepare the workers: 2 of them need 38 "
+                             rf"descriptors at least, and the limit is {limit}: raise it .ulimit -n[^\n]*\n$")
+        # With enough of them it comes as far as the address: also where only the hard limit is high, and just so.
+        for limit, workers in (((24, 200), "2"), ((38, 38), "2"), ((35, 35), "1")):
+            self.assertIn("cannot listen on tls://127.0.0.1:99999", serve(limit, "--workers", workers))
+
     def test_out_of_descriptors_accepting_pauses_and_goes_on(self):
         def few():
             resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
