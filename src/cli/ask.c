@@ -83,7 +83,8 @@ int ly__ask(struct ly__client *c, const char *command, const char *cmd, int64_t 
         r = LY_EEOF;
     if (r < 0) {
         if (!ly__client_has_said(c))
-            ly__cli_say(command, "no answer from %s: %s", c->address, ly_error_text(r));
+            ly__cli_say(command, "no answer from %s: %s%s", c->address, ly_error_text(r),
+                        id <= 1 ? ly__client_advice(c, r) : "");
         return r;
     }
     if (ly_json_type(ly_json_get(ret_frame->header, "error")) != LY_JSON_NONE) {

@@ -153,6 +153,14 @@ bool ly__client_has_said(const struct ly__client *c)
     return c->lost < 0;
 }
 
+const char *ly__client_advice(const struct ly__client *c, int error)
+{
+    bool is_end = error == LY_EEOF || error == LY_ECUT || error == -ECONNRESET || error == -EPIPE;
+    bool is_strange = error == LY_ETOOBIG || error == LY_EFRAME; /* what a TLS alert looks like */
+    bool is_plain = strncmp(c->address, "tcp://", strlen("tcp://")) == 0;
+    return is_plain && (is_end || is_strange) ? "; if it speaks TLS, name it without tcp://" : "";
+}
+
 /* It is of no use any more, and that was said. */
 static int lose(struct ly__client *c, int error)
 {

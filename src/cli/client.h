@@ -53,6 +53,10 @@ void ly__client_be_patient(struct ly__client *c);
 /* Whether an error of a request's was said when it came. */
 bool ly__client_has_said(const struct ly__client *c);
 
+/* What to try, behind an error's text, where the first answer did not come: a server that speaks TLS cannot
+ * say so to who does not. Else "". */
+const char *ly__client_advice(const struct ly__client *c, int error);
+
 /* ---- what the command line says of connections: one for the whole process ---- */
 
 struct ly__client_options {

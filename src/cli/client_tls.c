@@ -75,8 +75,8 @@ static const char *explain(int error)
     case -EPIPE:
     case LY_EEOF:
     case LY_ECUT:
-        return "it ended the connection without a word: it serves no TLS on this port, was ended, or takes nothing from "
-               "here";
+        return "it ended the connection without a word: it serves no TLS on this port (one with --insecure-loopback is "
+               "named by tcp://), was ended, or takes nothing from here";
     default:
         return ly_error_text(error);
     }

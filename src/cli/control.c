@@ -80,7 +80,8 @@ int ly__control_ask(const char *host, const char *command, const struct ly__cont
     ly_buffer_init(ret_body, BODY_MAX);
     r = converse(&c, command, q, ret_ended, ret_body);
     if (r < 0 && r != LY_EREMOTE && !ly__client_has_said(&c))
-        ly__cli_say(command, "no answer from %s: %s", c.address, ly_error_text(r));
+        ly__cli_say(command, "no answer from %s: %s%s", c.address, ly_error_text(r),
+                    ly__client_advice(&c, r));
     if (r < 0)
         ly_buffer_done(ret_body);
     ly__client_close(&c);

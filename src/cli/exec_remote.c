@@ -134,7 +134,8 @@ static int lose(struct ly__remote *r, int error)
 {
     error = error == 0 ? LY_EEOF : error;
     const char *text = error == LY_EEOF ? "the server closed it" : ly_error_text(error);
-    ly__cli_say("exec", "lost the connection to %s: %s", r->client.address, text);
+    ly__cli_say("exec", "lost the connection to %s: %s%s", r->client.address, text,
+                r->heard ? "" : ly__client_advice(&r->client, error));
     tell_error(r, ly_error_name(error), text);
     return LY__EXIT_EXEC;
 }
@@ -240,6 +241,7 @@ static int receive(struct ly__remote *r)
         int e = ly_frame_recv(r->client.stream, &f);
         if (e <= 0)
             return lose(r, e);
+        r->heard = true;
         status = take_frame(r, &f);
     }
     return status;

@@ -28,6 +28,7 @@ struct ly__remote {
     struct ly_pipe *output[2];   /* standard output and error, once something came for them */
     sigset_t signals;            /* that are passed on; blocked */
     struct ly__exec_json events; /* with options->json */
+    bool heard;                  /* the server has sent a frame */
     int interrupts;              /* signals to end that have come */
 };
 

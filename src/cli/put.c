@@ -353,7 +353,7 @@ static int find_out(struct put *p)
     p->into = type == 'd';
     if (type < 0) {
         if (!ly__client_has_said(&t->client))
-            ly__cli_say("put", "%s: %s", t->path, ly_error_text(type));
+            ly__cli_say("put", "%s: %s%s", t->path, ly_error_text(type), ly__client_advice(&t->client, type));
         return type;
     }
     if (!must || p->into)

@@ -83,7 +83,8 @@ void ly__target_say(const struct ly__target *t, int error, const struct ly_frame
     if (error == LY_EREMOTE)
         ly__say_remote(t->command, f->header);
     else
-        ly__cli_say(t->command, "%s: %s", t->client.address, ly_error_text(error));
+        ly__cli_say(t->command, "%s: %s%s", t->client.address, ly_error_text(error),
+                    t->id <= 1 ? ly__client_advice(&t->client, error) : "");
 }
 
 int ly__target_ask(struct ly__target *t, int r, struct ly_frame *ret_frame)

@@ -20,7 +20,7 @@ import time
 import unittest
 
 from false_server import FalseServer, Frames, announce, honest, identity, knows_all, make_dated_key, make_key
-from peer import PATIENCE, PROGRAM, cli, guess, offend, size_of
+from peer import PATIENCE, PROGRAM, Server, cli, guess, offend, size_of
 from test_network import ME, NetworkServer
 
 PASSWORD = "correct horse battery"
@@ -577,6 +577,27 @@ class NoConnection(ClientCase):
         server = self.serve_plainly(lambda server, frames: frames.file.read(5))
         self.ping(server)
         self.assertIn("it ended the connection without a word: it serves no TLS on this port", self.said)
+
+    def test_tcp_at_a_port_of_tls_is_told_what_to_do(self):
+        server = NetworkServer("--exempt", "127.0.0.0/8").ready()
+        self.addCleanup(server.remove)
+        self.addCleanup(server.stop)
+        host = f"tcp://127.0.0.1:{server.port}"
+        for arguments, status in ((("ping", host), 1), (("exec", host, "--", "true"), 255), (("ls", f"{host}:"), 1), (("rm", f"{host}:x"), 1),
+                                  (("get", f"{host}:x", "/dev/shm"), 255), (("put", "/etc/hostname", f"{host}:"), 23)):
+            with self.subTest(arguments[0]):
+                self.lanyard(*arguments, status=status)
+                self.assertIn("; if it speaks TLS, name it without tcp://\n", self.said)
+
+    def test_tls_at_a_port_of_tcp_is_told_what_to_do(self):
+        server = Server("--listen", "tcp://127.0.0.1:0", "--insecure-loopback", listen=False).ready()
+        self.addCleanup(server.remove)
+        self.addCleanup(server.stop)
+        address = server.wait_for(" on tcp://127.0.0.1:").split("tcp://")[1].split()[0]
+        self.lanyard("ping", address, status=1)
+        self.assertIn(f"cannot connect to {address}: ", self.said)
+        self.assertIn("it serves no TLS on this port (one with --insecure-loopback is named by tcp://)", self.said)
+        self.lanyard("ping", f"tcp://{address}")
 
     def test_a_server_that_says_nothing(self):
         server = self.serve_plainly(lambda server, frames: frames.file.read())
