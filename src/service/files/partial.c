@@ -101,13 +101,13 @@ static int create(struct ly__partial *p, mode_t mode)
     return r;
 }
 
-/* Own the file that is there. Returns 0, 1 (try again: it changed), -ENOENT, -EBUSY, or an error. */
+/* Own the file that is there. Returns 0, 1 (try again: it changed, or has gone), -EBUSY, or an error. */
 static int take(struct ly__partial *p, struct stat *st)
 {
     struct stat named = {0};
     int fd = openat(p->dir, p->name, OPEN_FLAGS);
     if (fd < 0)
-        return -errno;
+        return errno == ENOENT ? 1 : -errno;
     int r = lock(fd);
     if (r == 0 && (fstat(fd, st) < 0 || fstatat(p->dir, p->name, &named, AT_SYMLINK_NOFOLLOW) < 0))
         r = errno == ENOENT ? 1 : -errno;
@@ -161,7 +161,7 @@ int ly__partial_resume(struct ly__partial *p, int dir, const char *name, int64_t
     p->dir = dir;
     ly__partial_name(p->name, name);
     int r = take(p, &st);
-    if (r == 1 || r == -ENOENT || r == -ELOOP)
+    if (r == 1 || r == -ELOOP)
         return LY_ECHANGED;
     if (r < 0)
         return r;
