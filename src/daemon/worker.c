@@ -29,11 +29,13 @@ struct worker {
     struct ly_tls *tls;
     ly__worker_meet *meet;
     struct ly_scope *sessions;
+    struct ly__list connections;
     size_t nsessions;
 };
 
 struct connection {
     struct worker *worker;
+    struct ly__list link; /* in the worker's */
     uint64_t session;
     uint8_t challenge[LY__TLS_CHALLENGE]; /* for its client */
     struct ly_sock *sock;
@@ -67,6 +69,7 @@ static int run_connection(void *arg)
     if (c->worker->meet)
         c->worker->meet(&c->worker->asker, c->sock, c->session);
     int r = serve_connection(c);
+    ly__list_remove(&c->link);
     ly_sock_free(c->sock);
     if (r < 0)
         a->calls->end(a, c->session, r);
@@ -88,9 +91,11 @@ static int take_connection(struct worker *w, uint64_t session, struct ly_json ch
         c->worker = w;
         c->session = session;
         w->nsessions++;
+        ly__list_append(&w->connections, &c->link);
         r = ly_go(w->sessions, run_connection, c);
         if (r == 0)
             return 0;
+        ly__list_remove(&c->link);
         w->nsessions--;
         ly_sock_free(c->sock);
     }
@@ -105,6 +110,16 @@ static void lose_connection(struct worker *w, uint64_t session)
     ly_log(LY_LOG_WARNING, "worker", "a connection was closed: there is no descriptor for it",
            LY_ERR(-EMFILE));
     w->asker.authority.calls->end(&w->asker.authority, session, -EMFILE);
+}
+
+/* End a session from outside, whatever it does. It may not have begun yet: both messages can come at once. */
+static void cut(struct worker *w, uint64_t session)
+{
+    ly__list_each (l, &w->connections) {
+        const struct connection *c = ly__container_of(l, struct connection, link);
+        if (c->session == session)
+            (void)shutdown(ly_sock_fileno(c->sock), SHUT_RDWR);
+    }
 }
 
 /* ---- what the supervisor says ---- */
@@ -144,7 +159,7 @@ static int take(struct worker *w, struct ly__message *m)
         return 0;
     }
     if (ly_json_int(ly_json_get(m->json, "cut"), &number) == 0) {
-        ly__idle_cut(&w->service.idle, (uint64_t)number);
+        cut(w, (uint64_t)number);
         return 0;
     }
     if (ly_json_int(ly_json_get(m->json, "stop"), &number) == 0) {
@@ -266,6 +281,7 @@ static int prepare(struct worker *w)
     w->service.env = no_variables;
     w->service.next_key = *w->setup.next_key ? w->setup.next_key : NULL;
     w->service.authority = &w->asker.authority;
+    ly__list_init(&w->connections);
     ly__idle_open(&w->service.idle);
     r = open_tls(w);
     ly__setup_wipe(&w->setup);

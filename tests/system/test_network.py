@@ -588,6 +588,42 @@ class Workers(NetworkCase):
         for ended in (pid, *workers):
             wait_for_death(ended)
 
+    def test_a_session_that_is_ended_before_its_worker_has_begun_it_ends_alone(self):
+        connections = [self.enter() for _ in range(2)]
+        while len(workers := self.server.workers()) < 2:
+            time.sleep(0.02)
+        try:
+            for worker in workers:
+                os.kill(worker, signal.SIGSTOP)  # what comes meanwhile, it will take at once
+            known = self.strangers()
+            client = self.speak(known)
+            number, = self.strangers() - known
+            done = cli("sessions", "kill", str(number), "--host", self.server.address)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.speak(self.strangers())  # that the next one has been handed over means that the order has been, too
+        finally:
+            for worker in workers:
+                os.kill(worker, signal.SIGCONT)
+        self.assertEqual(client.recv(1), b"")
+        for connection in connections:
+            self.assertTrue(connection.ask({"cmd": "ping", "id": 1})["ok"])
+        self.assertEqual(self.server.workers(), workers)
+
+    def speak(self, known):
+        """A client that has said something, and is one of the server's sessions by now. known: those that it had before."""
+        client = socket.create_connection(("127.0.0.1", self.server.port), PATIENCE)
+        self.addCleanup(client.close)
+        client.sendall(b"\x16")
+        while not self.strangers() - known:
+            time.sleep(0.02)
+        return client
+
+    def strangers(self):
+        """The numbers of the sessions that nobody has logged in on."""
+        done = cli("sessions", "list", "--json", self.server.address)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return {s["session"] for s in map(json.loads, done.stdout.splitlines()) if "user" not in s}
+
     def test_workers_are_confined(self):
         server = NetworkServer(*self.options).ready()
         self.addCleanup(server.remove)
