@@ -351,11 +351,12 @@ static int find_out(struct put *p)
     int type = ly__target_type(t, t->path);
 
     p->into = type == 'd';
-    if (type < 0) {
-        if (!ly__client_has_said(&t->client))
-            ly__cli_say("put", "%s: %s%s", t->path, ly_error_text(type), ly__client_advice(&t->client, type));
+    if (type < 0 && t->failed)
+        ly__target_say(t, type, NULL);
+    else if (type < 0)
+        ly__cli_say("put", "%s: %s", n > 0 ? t->path : p->arguments.destination, ly_error_text(type));
+    if (type < 0)
         return type;
-    }
     if (!must || p->into)
         return 0;
     if (type == 'n' && p->arguments.parents) {
@@ -397,7 +398,7 @@ static int put(struct put *p)
         return LY__EXIT_OURS;
     widen(ly_stream_sock(p->target.client.stream));
     if (find_out(p) < 0 || begin(p) < 0)
-        return ly__client_has_said(&p->target.client) ? LY__EXIT_OURS : LY__EXIT_PARTIAL;
+        return p->target.failed ? LY__EXIT_OURS : LY__EXIT_PARTIAL;
     if (ly__progress_new(&p->progress, "put", p->arguments.style) < 0)
         return LY__EXIT_OURS;
     int r = transfer(p);

@@ -61,7 +61,7 @@ int ly__target_send(struct ly__target *t, int r)
     return r < 0 ? r : ly__client_request(&t->client, &t->head);
 }
 
-int ly__target_receive(struct ly__target *t, int r, struct ly_frame *ret_frame)
+static int receive(struct ly__target *t, int r, struct ly_frame *ret_frame)
 {
     int64_t id = -1;
     if (r < 0)
@@ -74,6 +74,13 @@ int ly__target_receive(struct ly__target *t, int r, struct ly_frame *ret_frame)
     if (ly_json_type(ly_json_get(ret_frame->header, "error")) == LY_JSON_STRING)
         return LY_EREMOTE;
     return ly_json_int(ly_json_get(ret_frame->header, "id"), &id) < 0 || id != t->id ? LY_EFRAME : 0;
+}
+
+int ly__target_receive(struct ly__target *t, int r, struct ly_frame *ret_frame)
+{
+    r = receive(t, r, ret_frame);
+    t->failed = r < 0 && (r != LY_EREMOTE || ly__client_has_said(&t->client));
+    return r;
 }
 
 void ly__target_say(const struct ly__target *t, int error, const struct ly_frame *f)

@@ -13,6 +13,7 @@ struct ly__target {
     const char *command;      /* for messages */
     struct ly__client client; /* open if connected */
     bool connected;
+    bool failed;              /* the connection has, or what came over it was no answer */
     char host[LY__HOST_TEXT]; /* as the argument had it */
     const char *path;         /* of the last argument; borrowed from it */
     int64_t id;               /* of the last request */

@@ -584,9 +584,11 @@ class NoConnection(ClientCase):
         self.addCleanup(server.stop)
         host = f"tcp://127.0.0.1:{server.port}"
         for arguments, status in ((("ping", host), 1), (("exec", host, "--", "true"), 255), (("ls", f"{host}:"), 1), (("rm", f"{host}:x"), 1),
-                                  (("get", f"{host}:x", "/dev/shm"), 255), (("put", "/etc/hostname", f"{host}:"), 23)):
+                                  (("get", f"{host}:x", "/dev/shm"), 255), (("put", "/etc/hostname", f"{host}:"), 255)):
             with self.subTest(arguments[0]):
                 self.lanyard(*arguments, status=status)
+                self.assertIn(f"lanyard {arguments[0]}: ", self.said)
+                self.assertIn(host, self.said)
                 self.assertIn("; if it speaks TLS, name it without tcp://\n", self.said)
 
     def test_tls_at_a_port_of_tcp_is_told_what_to_do(self):
