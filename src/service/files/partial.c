@@ -127,12 +127,18 @@ static void let_go(struct ly__partial *p)
     p->fd = -1;
 }
 
+/* Whether it could not be opened or locked for a reason of ours, which says nothing of whose it is. */
+static bool is_for_want(int error)
+{
+    return error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -ENOLCK || error == -EINTR;
+}
+
 /* Remove what stands under the temporary name, unless another transfer owns it. */
 static int remove_leftover(struct ly__partial *p)
 {
     struct stat st = {0};
     int r = take(p, &st);
-    if (r == -EBUSY || r == 1)
+    if (r == -EBUSY || r == 1 || is_for_want(r))
         return r;
     /* a link, a device, or a file that may not be opened is nobody's transfer */
     r = unlinkat(p->dir, p->name, 0) < 0 && errno != ENOENT ? -errno : 1;

@@ -15,6 +15,7 @@
 
 static struct ly__partial owner, heir;
 static bool hand_on; /* at the next look for a leftover, from the owner to the heir */
+static int fails;    /* that look, with this error */
 
 /* Stands before the C library's. */
 /* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): its names are reserved */
@@ -28,6 +29,11 @@ int openat(int dir, const char *name, int flags, ...)
     if (hands_on) {
         hand_on = false;
         assert_int_equal(ly__partial_finish(&owner, "f", NULL, NULL), 0);
+    }
+    if (fails && !(flags & O_CREAT)) {
+        errno = fails;
+        fails = 0;
+        return -1;
     }
     int fd = (int)syscall(SYS_openat, dir, name, flags, mode), error = errno;
     if (hands_on)
@@ -131,6 +137,20 @@ static void a_leftover_that_has_gone_is_not_taken_for_the_next_owners_file(void 
     assert_int_equal(count_partials(), 0);
 }
 
+static void an_owners_file_stays_where_it_cannot_be_looked_at(void **state)
+{
+    struct ly__partial other;
+    (void)state;
+    assert_int_equal(ly__partial_create(&owner, tempdir, "f", 0600), 0);
+    fails = EMFILE;
+    assert_int_equal(ly__partial_create(&other, tempdir, "f", 0600), -EMFILE);
+    assert_int_equal(fails, 0);
+    assert_int_equal(ly__partial_write(&owner, "owner's", 7, 0), 0);
+    assert_int_equal(ly__partial_finish(&owner, "f", NULL, NULL), 0);
+    assert_string_equal(content_of("f"), "owner's");
+    assert_int_equal(count_partials(), 0);
+}
+
 static void only_a_file_of_the_right_length_is_resumed(void **state)
 {
     struct ly__partial p;
@@ -189,6 +209,7 @@ int main(void)
         IN_TEMPDIR(a_file_that_cannot_be_renamed_is_removed),
         IN_TEMPDIR(a_second_owner_is_refused_until_the_first_lets_go),
         IN_TEMPDIR(a_leftover_that_has_gone_is_not_taken_for_the_next_owners_file),
+        IN_TEMPDIR(an_owners_file_stays_where_it_cannot_be_looked_at),
         IN_TEMPDIR(only_a_file_of_the_right_length_is_resumed),
         IN_TEMPDIR(a_leftover_of_any_kind_makes_way_unharmed),
         cmocka_unit_test(the_umask_is_read_and_not_changed),
