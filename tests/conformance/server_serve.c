@@ -224,6 +224,12 @@ static void stay_in_hook(struct ly_server *s)
     }
 }
 
+static void keep_in_hook(void)
+{
+    count(KEEP);
+    AWAIT(counted(KEPT));
+}
+
 /* A loop that runs beside its handlers may be just about to accept: what it does then comes before. */
 static int ask_between_turns(struct ly_request *rq)
 {
@@ -376,7 +382,16 @@ static void count_pause(struct ly_server *s, int error)
     count(3);
 }
 
-/* Let this process open no further descriptor; returns what to put back. */
+static struct ly_server *open_short_of_descriptors(const struct cell *c)
+{
+    return open_server(c, (struct ly_server_options){
+                              .handler.handle = echo,
+                              .poll_interval_ms = 10,
+                              .hooks = {.accept_paused = count_pause, .service_actions = stay_in_hook}});
+}
+
+/* Let this process open no further descriptor; returns what to put back. Nobody may be in accept(2): it has a
+ * descriptor while it looks whether somebody waits, and gives it back. */
 static struct rlimit no_more_descriptors(void)
 {
     struct rlimit old, now;
@@ -401,15 +416,16 @@ ROW(C25_without_descriptors_accepting_pauses_and_does_not_spin, ALL)
     struct served s;
     struct ly_address a;
     struct ly_sock *client = NULL;
-    serve(&s, open_server(
-                  c, (struct ly_server_options){.handler.handle = echo, .hooks.accept_paused = count_pause}));
+    serve(&s, open_short_of_descriptors(c));
     exchange(s.server, "before", "before");
     AWAIT(stats_of(s.server).active == 0);
     assert_int_equal(ly_server_address(s.server, &a), 0);
     assert_int_equal(ly_socket(&client, a.u.family, a.type, 0), 0);
+    keep_in_hook();
     struct rlimit old = no_more_descriptors();
     assert_int_equal(ly_sock_connect(client, &a), 0);
     say(client, "x");
+    count(GO_ON);
     while (counted(3) == 0)
         usleep(1000); /* gives the processor away, so that what is measured next is the server's */
     int64_t start = ly_now(), busy = processor_time();
@@ -433,16 +449,17 @@ ROW(C25_a_descriptor_that_becomes_free_ends_the_pause, THREADING | FIBERS)
     struct served s;
     struct ly_address a;
     struct ly_sock *waiting = NULL;
-    serve(&s, open_server(
-                  c, (struct ly_server_options){.handler.handle = echo, .hooks.accept_paused = count_pause}));
+    serve(&s, open_short_of_descriptors(c));
     struct ly_sock *open = dial(s.server);
     say(open, "x");
     expect(open, "x");
     assert_int_equal(ly_server_address(s.server, &a), 0);
     assert_int_equal(ly_socket(&waiting, a.u.family, a.type, 0), 0);
+    keep_in_hook();
     struct rlimit old = no_more_descriptors();
     assert_int_equal(ly_sock_connect(waiting, &a), 0);
     say(waiting, "y");
+    count(GO_ON);
     AWAIT(counted(3) == 1);
     assert_int_equal(ly_shutdown(open, SHUT_WR), 0);
     expect(waiting, "y");
